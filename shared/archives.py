@@ -1,0 +1,49 @@
+"""Unpacking of zip files that came from outside this machine: whole, bounded, and never out of their folder."""
+
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from shared.errors import JobError
+
+MAX_FILES = 2_000
+MAX_BYTES = 200 << 30
+MAX_RATIO = 200
+"""A member that unpacks to more than this many times its size is a bomb."""
+
+
+def unpack_model(archive: Path, folder: Path) -> None:
+    """Unpack a zipped model folder; `folder` appears whole or not at all.
+
+    Raises:
+        JobError: the archive is damaged, hostile, or larger than the limits.
+    """
+    partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            _check(opened.infolist())
+            for member in opened.infolist():
+                if not member.is_dir():
+                    target = partial / member.filename
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with opened.open(member) as source, target.open("wb") as copy:
+                        shutil.copyfileobj(source, copy, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise JobError("bad_archive", "The model archive cannot be unpacked: it is damaged.") from error
+    partial.replace(folder)
+
+
+def _check(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
+        raise JobError("bad_archive", "The model archive is larger than this installation unpacks.")
+    for member in members:
+        path = PurePosixPath(member.filename)
+        is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
+        if path.is_absolute() or ".." in path.parts or "\\" in member.filename or is_link:
+            raise JobError(
+                "bad_archive", f"The model archive holds a path that leaves its folder: {member.filename!r}."
+            )
+        if member.file_size > 1 << 20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):
+            raise JobError("bad_archive", f"{member.filename!r} unpacks to far more than it should.")

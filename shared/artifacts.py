@@ -1,0 +1,131 @@
+"""Files that jobs make: rows here, bytes in the object store under a key made from owner and content.
+
+A blob's row is written before its upload begins, so that bytes which no artifact came to name can be found
+and deleted. Knows no storage client; see `shared.storage`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.db import Database
+from shared.errors import NotFound
+from shared.ids import is_id, new_id
+from shared.job import Artifact, Job, JobState, Role, artifact_from
+from shared.records import artifacts, blobs, jobs
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    """A file whose bytes are stored already and whose row is written with its job's end."""
+
+    role: Role
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    key: str
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def blob_key(owner_id: str, sha256: str) -> str:
+    """Content-addressed within one owner: the same file twice is stored once, and never across owners."""
+    return f"{owner_id}/{sha256[:2]}/{sha256}"
+
+
+def announce(db: Database, key: str, size: int) -> None:
+    """Note that `key` is about to be uploaded; its grace starts anew if it was there."""
+    row = insert(blobs).values(key=key, size=size)
+    with db.begin() as connection:
+        connection.execute(
+            row.on_conflict_do_update(index_elements=["key"], set_={"touched_at": func.now(), "size": size})
+        )
+
+
+def insert_all(connection: Connection, job: Job, new: Sequence[NewArtifact]) -> None:
+    """Write the artifact rows of an attempt, inside the transaction that ends the job."""
+    if new:
+        connection.execute(insert(artifacts), [_row(job, each, position) for position, each in enumerate(new)])
+
+
+def show_preview(db: Database, job: Job, preview: NewArtifact) -> bool:
+    """Make this the one preview of a running job; False where the attempt no longer owns it."""
+    with db.begin(durable=False) as connection:
+        held = (jobs.c.id == job.id) & (jobs.c.attempt == job.attempt) & (jobs.c.worker_id == job.worker_id)
+        owns = select(literal(1)).where(held, jobs.c.state == JobState.RUNNING).with_for_update(of=jobs)
+        if connection.execute(owns).first() is None:
+            return False
+        drop_previews(connection, [job.id])
+        insert_all(connection, job, [preview])
+    return True
+
+
+def drop_previews(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Forget the previews of jobs whose attempt has ended; the sweep deletes the bytes."""
+    if job_ids:
+        connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(job_ids), artifacts.c.role == "preview"))
+
+
+def get(db: Database, owner_id: str, artifact_id: str) -> Artifact:
+    """The owner's artifact with this id.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    if is_id(artifact_id):
+        mine = (artifacts.c.id == artifact_id) & (artifacts.c.owner_id == owner_id)
+        with db.begin() as connection:
+            row = connection.execute(select(*artifacts.c).where(mine)).mappings().one_or_none()
+        if row is not None:
+            return artifact_from(row)
+    raise NotFound("There is no such artifact.")
+
+
+def of_jobs(db: Database, owner_id: str, job_ids: Sequence[str]) -> dict[str, list[Artifact]]:
+    """The artifacts of each of these jobs, in the order they were saved."""
+    found: dict[str, list[Artifact]] = {job_id: [] for job_id in job_ids}
+    if not job_ids:
+        return found
+    mine = (artifacts.c.owner_id == owner_id) & artifacts.c.job_id.in_(job_ids)
+    with db.begin() as connection:
+        for row in connection.execute(select(*artifacts.c).where(mine).order_by(artifacts.c.position)).mappings():
+            found[row["job_id"]].append(artifact_from(row))
+    return found
+
+
+def take_orphans(db: Database, older_than: datetime, limit: int = 100) -> list[str]:
+    """Remove up to `limit` blob rows that no artifact names and return their keys, for the caller to delete.
+
+    An upload of the same content in between makes a new row, and the caller's deletion would hurt it;
+    hence the grace, which is far longer than any upload.
+    """
+    named = exists().where(artifacts.c.key == blobs.c.key)
+    stale = (
+        select(blobs.c.key)
+        .where(blobs.c.touched_at < older_than, ~named)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    with db.begin() as connection:
+        return list(connection.execute(delete(blobs).where(blobs.c.key.in_(stale)).returning(blobs.c.key)).scalars())
+
+
+def _row(job: Job, new: NewArtifact, position: int) -> dict[str, Any]:
+    return {
+        "id": new_id("art"),
+        "job_id": job.id,
+        "owner_id": job.owner_id,
+        "attempt": job.attempt,
+        "position": position,
+        "role": new.role,
+        "name": new.name,
+        "media_type": new.media_type,
+        "size": new.size,
+        "sha256": new.sha256,
+        "key": new.key,
+        "meta": new.meta,
+    }

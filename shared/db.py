@@ -1,0 +1,69 @@
+"""The connection to Postgres: one pool a process, transactions by `with`.
+
+Knows no tables.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from shared.errors import Unavailable
+
+# A statement that waits longer than this for a lock is a fault, not patience.
+_OPTIONS = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+
+
+class Database:
+    """A pool of connections to one Postgres database."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        if not url:
+            raise ValueError("DATABASE_URL is not set. Start with `atelier up`, or set it to a postgresql:// URL.")
+        parsed = make_url(url)
+        if parsed.drivername in {"postgres", "postgresql"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.engine = create_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            pool_recycle=1800,
+            connect_args={"connect_timeout": 3, "options": _OPTIONS},
+        )
+
+    @contextmanager
+    def begin(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One transaction, committed at the end of the block.
+
+        `durable=False` lets the commit return before the disk has it: for progress and heartbeats,
+        whose loss in a power cut costs nothing.
+
+        Raises:
+            Unavailable: Postgres cannot be reached, or went away in mid-transaction.
+        """
+        try:
+            with self.engine.begin() as connection:
+                if not durable:
+                    connection.execute(_NOT_DURABLE)
+                yield connection
+        except OperationalError as error:
+            raise Unavailable("The database cannot be reached just now. Try again in a moment.") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unavailable("The database connection broke off. Try again in a moment.") from error
+            raise
+
+    def ping(self) -> None:
+        """Raises Unavailable where Postgres does not answer."""
+        with self.begin() as connection:
+            connection.execute(text("select 1"))
+
+    def dispose(self) -> None:
+        """Close every pooled connection; used after a fork and at the end."""
+        self.engine.dispose()
+
+
+_NOT_DURABLE = text("set local synchronous_commit = off")

@@ -1,0 +1,127 @@
+"""The devices that work is done on, as their workers report them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.db import Database
+from shared.errors import NotFound
+from shared.records import devices
+
+State = Literal["starting", "idle", "busy", "draining", "quarantined", "stopped"]
+
+ALIVE_S = 30.0
+"""A device that has not reported for this long is not counted on."""
+
+GPU_MEMORY_S = 600.0
+"""For this long after a GPU was last seen, the CPU does not take over its work: it may only be restarting."""
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A model that a device holds in memory; bytes are an estimate."""
+
+    model: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker says about its device."""
+
+    id: str
+    host: str
+    name: str
+    title: str
+    pool: str
+    worker_id: str
+    state: State
+    memory_total: int
+    memory_used: int
+    resident: tuple[Resident, ...] = ()
+    job_id: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device as the site shows it. `alive`: it reported within the last half minute."""
+
+    id: str
+    host: str
+    name: str
+    title: str
+    pool: str
+    worker_id: str
+    state: str
+    note: str
+    drain_requested: bool
+    memory_total: int
+    memory_used: int
+    resident: tuple[Resident, ...]
+    job_id: str | None
+    started_at: datetime
+    heartbeat_at: datetime
+    alive: bool
+
+
+def device_id(host: str, name: str) -> str:
+    """The id of a device, and the name of its own pool: `host/cuda:0`."""
+    return f"{host}/{name}"
+
+
+def report(db: Database, now: Report) -> bool:
+    """Write a device's row and heartbeat; True where it was asked to drain."""
+    values: dict[str, Any] = asdict(now)
+    row = insert(devices).values(values)
+    changed = {name: row.excluded[name] for name in values if name != "id"} | {"heartbeat_at": func.now()}
+    upsert = row.on_conflict_do_update(index_elements=["id"], set_=changed).returning(devices.c.drain_requested)
+    with db.begin(durable=False) as connection:
+        return bool(connection.execute(upsert).scalar_one())
+
+
+def list_devices(db: Database) -> list[Device]:
+    """Every device that ever reported and was not removed, by name."""
+    alive = (devices.c.heartbeat_at > func.now() - _seconds(ALIVE_S)) & (devices.c.state != "stopped")
+    with db.begin() as connection:
+        rows = connection.execute(select(*devices.c, alive.label("alive")).order_by(devices.c.id)).mappings()
+        return [_device(row) for row in rows]
+
+
+def drain(db: Database, id_: str, *, wanted: bool = True) -> None:
+    """Ask a device to take no new jobs, or to take them again.
+
+    Raises:
+        NotFound: there is no such device.
+    """
+    with db.begin() as connection:
+        asked = update(devices).where(devices.c.id == id_).values(drain_requested=wanted)
+        if connection.execute(asked).rowcount == 0:
+            raise NotFound("There is no such device.")
+
+
+def has_gpu(db: Database) -> bool:
+    """Whether a GPU works for this installation, or did until a few minutes ago."""
+    recent = (devices.c.pool == "gpu") & (devices.c.heartbeat_at > func.now() - _seconds(GPU_MEMORY_S))
+    with db.begin() as connection:
+        return connection.execute(select(devices.c.id).where(recent).limit(1)).first() is not None
+
+
+def forget(db: Database, *, silent_days: float = 7) -> int:
+    """Remove devices that have been silent for days; returns how many."""
+    old = devices.c.heartbeat_at < func.now() - _seconds(silent_days * 86400)
+    with db.begin() as connection:
+        return connection.execute(delete(devices).where(old)).rowcount
+
+
+def _device(row: Any) -> Device:  # noqa: ANN401 - a SQLAlchemy row mapping
+    resident: Sequence[dict[str, Any]] = row["resident"]
+    return Device(**{**row, "resident": tuple(Resident(**each) for each in resident)})
+
+
+def _seconds(seconds: float) -> Any:  # noqa: ANN401 - a SQL interval
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)

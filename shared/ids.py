@@ -1,0 +1,20 @@
+"""Opaque ids that sort by the time of their making: a prefix and a ULID (https://github.com/ulid/spec)."""
+
+import re
+from typing import Literal
+
+from ulid import ULID
+
+Prefix = Literal["job", "art", "own", "key", "mdl", "wkr"]
+
+_SHAPE = re.compile(r"[a-z]{3}_[0-9a-z]{26}\Z")
+
+
+def new_id(prefix: Prefix) -> str:
+    """A fresh id such as `job_01k3…`: 48 bits of milliseconds, 80 random bits."""
+    return f"{prefix}_{ULID()}".lower()
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` has the shape of an id at all; anything else need not be looked up."""
+    return _SHAPE.match(text) is not None

@@ -1,0 +1,120 @@
+"""What a job, its progress, its artifacts and its events are: values, no behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+Role = Literal["output", "preview", "model", "checkpoint", "log"]
+
+
+class JobState(StrEnum):
+    """Where a job is in its life; the arrows are in `shared.jobs`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a running attempt has come. `text` is what a text kind has written so far."""
+
+    done: int = 0
+    total: int | None = None
+    note: str = ""
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of work, as its owner may see it."""
+
+    id: str
+    owner_id: str
+    kind: str
+    params: dict[str, Any]
+    title: str
+    state: JobState
+    priority: int
+    pool: str
+    device_pin: str | None
+    model: str | None
+    model_version: str | None
+    seed: int
+    attempt: int
+    failures: int
+    crashes: int
+    created_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    lease_until: datetime | None
+    worker_id: str | None
+    device: str | None
+    cancel_requested: bool
+    progress: Progress
+    metrics: dict[str, float]
+    error_code: str | None
+    error_message: str | None
+    parent_id: str | None
+    revision: int
+    time_limit_s: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has reached a state that never changes."""
+        return self.state in TERMINAL
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a job made; the bytes are in the object store under `key`."""
+
+    id: str
+    job_id: str
+    owner_id: str
+    attempt: int
+    role: Role
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    key: str
+    created_at: datetime
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's audit log: a transition, or a request for one."""
+
+    id: int
+    job_id: str
+    at: datetime
+    attempt: int
+    type: str
+    data: dict[str, Any]
+
+
+def job_from(row: Mapping[str, Any]) -> Job:
+    """A `Job` from a row of the jobs table."""
+    values = {name: row[name] for name in _JOB_COLUMNS}
+    values["state"] = JobState(row["state"])
+    values["progress"] = Progress(**row["progress"])
+    return Job(**values)
+
+
+def artifact_from(row: Mapping[str, Any]) -> Artifact:
+    """An `Artifact` from a row of the artifacts table."""
+    return Artifact(**{name: row[name] for name in _ARTIFACT_COLUMNS})
+
+
+_JOB_COLUMNS = tuple(each.name for each in fields(Job))
+_ARTIFACT_COLUMNS = tuple(each.name for each in fields(Artifact))

@@ -1,0 +1,292 @@
+"""The models of an installation: rows that name a source, and the way from a name to files on this machine.
+
+Sources:
+    package:NAME/FOLDER   inside an installed Python package, found without importing it
+    folder:/ABSOLUTE      a local folder
+    hub:ORG/NAME          a hub repository at a pinned revision, fetched once
+    artifact:ID           a zipped model folder that an earlier job made
+Knows no framework: what is in the files is the engines' business.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from shared import artifacts
+from shared.archives import unpack_model
+from shared.db import Database
+from shared.errors import Conflict, Invalid, JobError, NotFound
+from shared.ids import new_id
+from shared.records import models
+from shared.starters import STARTERS
+from shared.storage import Storage
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the library. Without an owner it is everybody's."""
+
+    id: str
+    owner_id: str | None
+    name: str
+    title: str
+    task: str
+    source: str
+    revision: str | None
+    file: str | None
+    licence: str | None
+    base: str | None
+    size: int | None
+    sha256: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model's files are on this machine. `key` changes with the content: the identity for residency.
+
+    `cache` is a folder, private to this model's content, for what an engine derives from it.
+    """
+
+    name: str
+    task: str
+    folder: Path
+    file: str | None
+    revision: str | None
+    title: str
+    licence: str | None
+    key: str
+    cache: Path
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def list_models(db: Database, owner_id: str, task: str | None = None) -> list[Model]:
+    """Models that the owner may use, by name."""
+    wanted = [_visible(owner_id)] + ([models.c.task == task] if task else [])
+    with db.begin() as connection:
+        rows = connection.execute(select(*_COLUMNS).where(*wanted).order_by(models.c.name))
+        return [Model(**row._mapping) for row in rows]
+
+
+def get(db: Database, owner_id: str, name: str) -> Model:
+    """The model of this name; the owner's own goes before everybody's.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with db.begin() as connection:
+        row = connection.execute(_named(owner_id, name)).first()
+    if row is None:
+        raise NotFound(f"There is no model {name!r} in the library.", code="unknown_model", field="model")
+    return Model(**row._mapping)
+
+
+def check(connection: Connection, owner_id: str, name: str, task: str, field: str) -> None:
+    """Raises Invalid unless the owner may use a model of this name for this task."""
+    found = connection.execute(_named(owner_id, name)).first()
+    if found is not None and found.task == task:
+        return
+    fit = select(models.c.name).where(_visible(owner_id), models.c.task == task).order_by(models.c.name).limit(20)
+    names = connection.execute(fit).scalars().all()
+    have = f"For {task} the library has: {', '.join(names)}." if names else f"The library has none for {task}."
+    wrong = (
+        f"There is no model {name!r} in the library." if found is None else f"The model {name!r} is for {found.task}."
+    )
+    raise Invalid(f"{wrong} {have}", code="unknown_model", field=field)
+
+
+def add(
+    db: Database,
+    owner_id: str | None,
+    *,
+    name: str,
+    task: str,
+    source: str,
+    title: str | None = None,
+    revision: str | None = None,
+    file: str | None = None,
+    licence: str | None = None,
+    base: str | None = None,
+) -> Model:
+    """Put a model into the library. Files that are here already are hashed now.
+
+    Raises:
+        Invalid: the source is malformed, not found, or a hub source without a pinned revision.
+        Conflict: the name is taken.
+    """
+    folder = _here(source, revision)
+    size, sha256 = _measure(folder, file) if folder else (None, None)
+    row = {
+        "id": new_id("mdl"), "owner_id": owner_id, "name": name, "title": title or name, "task": task, "source": source,
+        "revision": revision, "file": file, "licence": licence, "base": base, "size": size, "sha256": sha256,
+    }  # fmt: skip
+    new = insert(models).values(row).on_conflict_do_nothing(constraint="uq_models_name").returning(*_COLUMNS)
+    with db.begin() as connection:
+        made = connection.execute(new).one_or_none()
+    if made is None:
+        raise Conflict(
+            f"The library has a model {name!r} already. Remove it first, or choose another name.", field="name"
+        )
+    return Model(**made._mapping)
+
+
+def remove(db: Database, owner_id: str | None, name: str) -> None:
+    """Take a model out of the library; files elsewhere stay.
+
+    Raises:
+        NotFound: the owner (or, with None, the installation) has no such model.
+    """
+    mine = models.c.owner_id == owner_id if owner_id else models.c.owner_id.is_(None)
+    with db.begin() as connection:
+        if connection.execute(delete(models).where(mine, models.c.name == name)).rowcount == 0:
+            raise NotFound(f"There is no model {name!r} of yours in the library.", code="unknown_model")
+
+
+def ensure_starters(db: Database) -> list[str]:
+    """List the starter models whose packages are installed, for everybody; returns their names."""
+    present = []
+    for starter in STARTERS:
+        package = starter.source.removeprefix("package:").split("/")[0]
+        folder = package_folder(starter.source.removeprefix("package:"))
+        if folder is None or not folder.is_dir():
+            continue
+        present.append(starter.name)
+        revision = _package_version(package)
+        with db.begin() as connection:
+            old = connection.execute(_named(None, starter.name)).first()
+        if old is not None and (old.source, old.revision, old.file) == (starter.source, revision, starter.file):
+            continue
+        if old is not None:
+            remove(db, None, starter.name)
+        add(
+            db, None, name=starter.name, task=starter.task, source=starter.source, title=starter.title,
+            revision=revision, file=starter.file, licence=starter.licence,
+        )  # fmt: skip
+    return present
+
+
+def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Path) -> ModelSource:
+    """Files of a model on this machine, fetched if they are elsewhere. `cache` is a folder of this machine.
+
+    Raises:
+        JobError: the model is not in the library, or its files are not to be had.
+    """
+    try:
+        model = get(db, owner_id, name)
+    except NotFound as error:
+        raise JobError("model_missing", str(error), field="model") from error
+    folder = _here(model.source, model.revision) or _fetched(db, storage, owner_id, model, cache)
+    if not folder.is_dir():
+        raise JobError(
+            "model_missing", f"The files of model {name!r} are gone: {model.source} is not there.", field="model"
+        )
+    key = f"{model.name}@{(model.sha256 or model.revision or model.id)[:16]}"
+    described = folder / "atelier.json"
+    about = json.loads(described.read_text()) if described.is_file() else {}
+    return ModelSource(
+        name=model.name,
+        task=model.task,
+        folder=folder,
+        file=model.file,
+        revision=model.sha256 or model.revision,
+        title=model.title,
+        licence=model.licence,
+        key=key,
+        cache=cache / "derived" / hashlib.sha256(key.encode()).hexdigest()[:32],
+        defaults=about.get("defaults", {}),
+    )
+
+
+def package_folder(path: str) -> Path | None:
+    """The folder `package/sub/folder` of an installed package, found without importing the package."""
+    package, _, rest = path.partition("/")
+    spec = find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    root = Path(spec.submodule_search_locations[0]).resolve()
+    folder = (root / rest).resolve()
+    return folder if folder.is_relative_to(root) else None
+
+
+_COLUMNS = tuple(models.c[name] for name in Model.__dataclass_fields__)
+
+
+def _visible(owner_id: str | None):  # type: ignore[no-untyped-def]  # a SQL clause
+    return or_(models.c.owner_id.is_(None), models.c.owner_id == owner_id)
+
+
+def _named(owner_id: str | None, name: str):  # type: ignore[no-untyped-def]  # a SQL statement
+    own_first = models.c.owner_id.is_(None)
+    return select(*_COLUMNS).where(_visible(owner_id), models.c.name == name).order_by(own_first).limit(1)
+
+
+def _here(source: str, revision: str | None) -> Path | None:
+    """The folder of a source that is on this machine by nature; None for one that must be fetched."""
+    form, _, rest = source.partition(":")
+    if form == "package":
+        folder = package_folder(rest)
+        if folder is None or not folder.is_dir():
+            raise Invalid(f"The package folder {rest!r} is not installed here.", code="model_missing", field="source")
+        return folder
+    if form == "folder":
+        folder = Path(rest)
+        if not folder.is_absolute() or not folder.is_dir():
+            raise Invalid(f"{rest!r} is not the absolute path of a folder.", code="model_missing", field="source")
+        return folder
+    if form == "hub":
+        if not revision:
+            raise Invalid("A hub model needs a pinned revision (a commit).", code="unpinned", field="revision")
+        return None
+    if form == "artifact":
+        return None
+    raise Invalid("A source starts with package:, folder:, hub: or artifact:.", code="bad_source", field="source")
+
+
+def _fetched(db: Database, storage: Storage, owner_id: str, model: Model, cache: Path) -> Path:
+    form, _, rest = model.source.partition(":")
+    if form == "hub":
+        # The hub's client takes a second to import and is needed only where a model comes from there.
+        from shared.hub import snapshot
+
+        return snapshot(rest, model.revision or "", cache / "hub")
+    try:
+        artifact = artifacts.get(db, owner_id, rest)
+    except NotFound as error:
+        raise JobError("model_missing", f"The artifact of model {model.name!r} was deleted.", field="model") from error
+    folder = cache / "artifacts" / artifact.sha256
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        archive = folder.with_suffix(".zip")
+        storage.fetch(artifact.key, archive, artifact.sha256)
+        unpack_model(archive, folder)
+        archive.unlink()
+    return folder
+
+
+def _measure(folder: Path, file: str | None) -> tuple[int, str]:
+    """Size and hash of a model: of its one file, or of every file in its folder in order of name."""
+    digest = hashlib.sha256()
+    size = 0
+    for path in [folder / file] if file else sorted(each for each in folder.rglob("*") if each.is_file()):
+        if not path.is_file():
+            raise Invalid(f"{path.name!r} is not in the model's folder.", code="model_missing", field="file")
+        digest.update(str(path.relative_to(folder)).encode())
+        with path.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+        size += path.stat().st_size
+    return size, digest.hexdigest()
+
+
+def _package_version(package: str) -> str | None:
+    try:
+        return version(packages_distributions().get(package, [package])[0])
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,168 @@
+"""Looking at jobs: one, a page of them, counts, places in line, the audit log. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select
+
+from shared.db import Database
+from shared.errors import Invalid, NotFound
+from shared.ids import is_id
+from shared.job import Event, Job, JobState, job_from
+from shared.records import costs, devices, events, jobs
+
+MAX_PAGE = 200
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs, newest first, and the cursor of the next page if there is one."""
+
+    items: list[Job]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Position:
+    """A queued job's place: how many are before it, and about how long until it starts (None: nobody knows)."""
+
+    ahead: int
+    wait_s: float | None
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many jobs wait, and run, in one pool with one kind."""
+
+    pool: str
+    kind: str
+    state: JobState
+    count: int
+
+
+def get(db: Database, owner_id: str, job_id: str) -> Job:
+    """The owner's job with this id.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    if is_id(job_id):
+        with db.begin() as connection:
+            row = (
+                connection.execute(select(*jobs.c).where(_mine(owner_id), jobs.c.id == job_id)).mappings().one_or_none()
+            )
+        if row is not None:
+            return job_from(row)
+    raise NotFound("There is no such job.")
+
+
+def page(
+    db: Database,
+    owner_id: str,
+    *,
+    states: Sequence[JobState] = (),
+    kind: str | None = None,
+    model: str | None = None,
+    search: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page:
+    """The owner's jobs that fit every given filter, newest first; `search` looks in titles and ids."""
+    if cursor is not None and not is_id(cursor):
+        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+    limit = max(1, min(limit, MAX_PAGE))
+    wanted = [_mine(owner_id), *_filters(states, kind, model, search)]
+    if cursor is not None:
+        wanted.append(jobs.c.id < cursor)
+    with db.begin() as connection:
+        query = select(*jobs.c).where(*wanted).order_by(jobs.c.id.desc()).limit(limit + 1)
+        found = [job_from(row) for row in connection.execute(query).mappings()]
+    return Page(found[:limit], next=found[limit - 1].id if len(found) > limit else None)
+
+
+def counts(db: Database, owner_id: str) -> dict[JobState, int]:
+    """How many jobs the owner has in each state."""
+    with db.begin() as connection:
+        found = connection.execute(select(jobs.c.state, func.count()).where(_mine(owner_id)).group_by(jobs.c.state))
+        have = {JobState(state): count for state, count in found}
+    return {state: have.get(state, 0) for state in JobState}
+
+
+def position(db: Database, job: Job) -> Position | None:
+    """Where a queued job stands in its pool; None for a job in any other state.
+
+    Counted by aged priority alone: fairness between owners can only bring a job forward of a flood.
+    """
+    if job.state is not JobState.QUEUED:
+        return None
+    rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
+    before = (jobs.c.state == JobState.QUEUED) & (jobs.c.pool == job.pool) & (jobs.c.run_at <= func.now())
+    seconds = func.coalesce(costs.c.seconds, 1.0)
+    cost = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
+    queue = select(func.count(), func.coalesce(func.sum(seconds), 0.0)).select_from(jobs.outerjoin(costs, cost))
+    alive = (devices.c.heartbeat_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, 30)) & _serves(job.pool)
+    with db.begin() as connection:
+        ahead, work_s = connection.execute(queue.where(before, jobs.c.rank < rank)).one()
+        slots = connection.execute(select(func.count()).select_from(devices).where(alive)).scalar_one()
+    return Position(ahead=ahead, wait_s=round(work_s / slots, 1) if slots else None)
+
+
+def events_of(db: Database, owner_id: str, job_id: str, after: int = 0) -> list[Event]:
+    """The job's audit log after event id `after`, oldest first.
+
+    Raises:
+        NotFound: the owner has no such job.
+    """
+    get(db, owner_id, job_id)
+    with db.begin() as connection:
+        log = select(*events.c).where(events.c.job_id == job_id, events.c.id > after).order_by(events.c.id)
+        return [Event(**row) for row in connection.execute(log).mappings()]
+
+
+def revisions(db: Database, job_ids: Sequence[str]) -> dict[str, int]:
+    """The revisions of these jobs, in one query: how a process watches all that its clients wait for."""
+    if not job_ids:
+        return {}
+    with db.begin() as connection:
+        found = connection.execute(select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(job_ids)))
+        return {row.id: row.revision for row in found}
+
+
+def depths(db: Database) -> list[Depth]:
+    """Waiting and running jobs of every owner by pool and kind, for the metrics page."""
+    with db.begin() as connection:
+        live = jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING])
+        group = (jobs.c.pool, jobs.c.kind, jobs.c.state)
+        rows = connection.execute(select(*group, func.count()).where(live).group_by(*group))
+        return [Depth(pool, kind, JobState(state), count) for pool, kind, state, count in rows]
+
+
+def pools_with_work(db: Database) -> list[str]:
+    """Pools that hold a job which could start now."""
+    due = (jobs.c.state == JobState.QUEUED) & (jobs.c.run_at <= func.now())
+    with db.begin() as connection:
+        return list(connection.execute(select(jobs.c.pool).where(due).group_by(jobs.c.pool)).scalars())
+
+
+def _mine(owner_id: str) -> ColumnElement[bool]:
+    return jobs.c.owner_id == owner_id
+
+
+def _serves(pool: str) -> ColumnElement[bool]:
+    return (
+        devices.c.id == pool if "/" in pool else devices.c.pool.in_(["gpu", "cpu"] if pool == "accelerated" else [pool])
+    )
+
+
+def _filters(states: Sequence[JobState], kind: str | None, model: str | None, search: str | None) -> list[Any]:
+    wanted: list[Any] = []
+    if states:
+        wanted.append(jobs.c.state.in_(states))
+    if kind:
+        wanted.append(jobs.c.kind == kind)
+    if model:
+        wanted.append(jobs.c.model == model)
+    if search:
+        wanted.append(or_(jobs.c.title.icontains(search, autoescape=True), jobs.c.id == search.strip().lower()))
+    return wanted

