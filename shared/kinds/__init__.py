@@ -1,0 +1,136 @@
+"""The kinds of work that this installation knows: one module of this package each, found by its file.
+
+A kind is `shared/kinds/<kind>.py` with one `Params` class; `extend` adds a folder of further kinds. Imports nothing
+but pydantic, so the web process may ask for everything here.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from shared.errors import FieldError, Invalid, NotFound
+from shared.kinds.params import Params
+
+_NOT_KINDS = {"params"}
+
+_SENTENCES = {
+    "missing": "This is needed.",
+    "extra_forbidden": "There is no such setting.",
+    "greater_than_equal": "Must be {ge} or more.",
+    "greater_than": "Must be more than {gt}.",
+    "less_than_equal": "Must be {le} or less.",
+    "less_than": "Must be less than {lt}.",
+    "multiple_of": "Must be a multiple of {multiple_of}.",
+    "literal_error": "Must be one of {expected}.",
+    "string_type": "Must be text.",
+    "string_too_short": "Write at least {min_length} character(s).",
+    "string_too_long": "Must be {max_length} characters or fewer.",
+    "string_pattern_mismatch": "Has characters that are not allowed here.",
+    "too_short": "Needs at least {min_length} item(s).",
+    "too_long": "May have {max_length} items at most.",
+    "int_type": "Must be a whole number.",
+    "int_parsing": "Must be a whole number.",
+    "int_from_float": "Must be a whole number.",
+    "int_parsing_size": "The number is too large.",
+    "float_type": "Must be a number.",
+    "float_parsing": "Must be a number.",
+    "finite_number": "Must be a finite number.",
+    "bool_type": "Must be true or false.",
+    "bool_parsing": "Must be true or false.",
+    "list_type": "Must be a list.",
+    "model_type": "Must be an object with named values.",
+    "dict_type": "Must be an object with named values.",
+}
+
+
+def extend(folder: Path) -> None:
+    """Add the kinds of `folder`/shared, beside those of this package."""
+    path = str(folder / "shared")
+    if path not in __path__:
+        __path__.append(path)
+    names.cache_clear()
+    importlib.invalidate_caches()
+
+
+@cache
+def names() -> list[str]:
+    """Every kind, by name. Two files of one name are an error, not an override."""
+    found = [module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg]
+    everywhere = [module.name for folder in __path__ for module in pkgutil.iter_modules([folder])]
+    twice = sorted({name for name in everywhere if everywhere.count(name) > 1})
+    if twice:
+        raise RuntimeError(f"Kinds declared twice: {', '.join(twice)}. Rename one file of each, in {list(__path__)}.")
+    return sorted(set(found) - _NOT_KINDS)
+
+
+@cache
+def params_class(kind: str) -> type[Params]:
+    """The params class of a kind: the one `Params` subclass that its module defines."""
+    if kind not in names():
+        raise NotFound(f"There is no kind “{kind[:80]}”. The kinds are: {', '.join(names())}.", field="kind")
+    module = importlib.import_module(f"{__name__}.{kind}")
+    classes = [
+        value
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, Params) and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise RuntimeError(f"{module.__file__} must define exactly one Params class; it defines {len(classes)}.")
+    _check_declaration(kind, classes[0])
+    return classes[0]
+
+
+def validate(kind: str, data: Mapping[str, Any], *, strict: bool = True) -> Params:
+    """The params in `data`, or `Invalid` naming every wrong field.
+
+    Strict takes no text for a number; forms and the command line, which have only text, pass strict=False.
+    """
+    cls = params_class(kind)
+    try:
+        return cls.model_validate(data, strict=strict)
+    except ValidationError as error:
+        errors = [_field_error(details) for details in error.errors(include_url=False)]
+    first = errors[0]
+    raise Invalid(_sentence_with_field(first), field=first["field"] or None, errors=errors)
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """The JSON schema of a kind's params, with `x-ui` hints on every field and the kind's own words on top."""
+    cls = params_class(kind)
+    document = cls.model_json_schema()
+    document["title"], document["description"] = cls.title, cls.summary
+    document["examples"] = cls.examples
+    document["x-kind"] = {
+        "name": kind, "icon": cls.icon, "output": cls.output, "pool": cls.pool, "models": cls.model_tasks(),
+    }  # fmt: skip
+    return document
+
+
+def _check_declaration(kind: str, cls: type[Params]) -> None:
+    missing = [name for name in ("title", "summary", "icon", "output", "examples") if not getattr(cls, name, None)]
+    if missing:
+        raise RuntimeError(f"The kind {kind} must set {', '.join(missing)} on its params class {cls.__name__}.")
+    for example in cls.examples:
+        cls.model_validate(example, strict=True)
+
+
+def _field_error(details: ErrorDetails) -> FieldError:
+    sentence = _SENTENCES.get(details["type"])
+    if details["type"] == "value_error":
+        message = str(details.get("ctx", {}).get("error", details["msg"]))
+    elif sentence is not None:
+        message = sentence.format(**details.get("ctx", {}))
+    else:
+        message = details["msg"].rstrip(".") + "."
+    return {"field": ".".join(str(part) for part in details["loc"]), "message": message}
+
+
+def _sentence_with_field(error: FieldError) -> str:
+    return f"{error['field']}: {error['message']}" if error["field"] else error["message"]

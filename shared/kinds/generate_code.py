@@ -1,0 +1,62 @@
+"""Params of `generate_code`."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from shared.kinds.params import (
+    MaxNewTokens,
+    ModelRef,
+    Output,
+    Params,
+    Prompt,
+    RepetitionPenalty,
+    Seed,
+    StopStrings,
+    Temperature,
+    TopK,
+    TopP,
+    ui,
+)
+
+Language = Literal[
+    "python", "javascript", "typescript", "bash", "sql", "html", "css", "c", "cpp", "java", "go", "rust", "json", "yaml"
+]
+
+
+class GenerateCode(Params):
+    """Writes a program with a language model and returns the code alone."""
+
+    title: ClassVar[str] = "Code"
+    summary: ClassVar[str] = "Writes a function or a small program; Python is checked for syntax."
+    icon: ClassVar[str] = "code-xml"
+    output: ClassVar[Output] = "code"
+    examples: ClassVar[list[dict[str, Any]]] = [
+        {"prompt": "Write a function that adds two numbers.", "max_new_tokens": 96, "temperature": 0},
+        {"prompt": "Write a function is_prime(n) that says whether n is prime.", "max_new_tokens": 200, "seed": 1},
+        {"prompt": "A button that shows an alert when it is clicked.", "language": "html", "max_new_tokens": 200},
+    ]
+
+    model: Annotated[str, ModelRef("text-generation")] = "smollm2-135m"
+    prompt: Prompt
+    language: Annotated[
+        Language,
+        Field(title="Language", description="The language to write in.", json_schema_extra=ui("select")),
+    ] = "python"
+    max_new_tokens: MaxNewTokens = 400
+    temperature: Temperature = 0.2
+    top_k: TopK = 50
+    top_p: TopP = 0.95
+    repetition_penalty: RepetitionPenalty = 1.05
+    stop: StopStrings = []
+    attempts: Annotated[
+        int,
+        Field(
+            title="Attempts",
+            description="How often to try again, with the next seed, while the Python does not parse.",
+            ge=1,
+            le=10,
+            json_schema_extra=ui("stepper", advanced=True),
+        ),
+    ] = 3
+    seed: Seed = None

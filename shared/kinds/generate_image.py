@@ -1,0 +1,122 @@
+"""Params of `generate_image`."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Prompt, Seed, ui
+
+Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
+#: Per picture and per job, before upscaling: what a job may ask for, whatever the device.
+MAX_PIXELS, MAX_JOB_PIXELS = 2048 * 2048, 8 * 2048 * 2048
+
+
+def _number(value: Any) -> Any:
+    """A form sends its choices as text, and a `Literal` of numbers takes no text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _side(title: str) -> Any:
+    return Field(
+        title=title,
+        description="In pixels, a multiple of 8. Empty takes the model's own size.",
+        ge=16,
+        le=4096,
+        multiple_of=8,
+        json_schema_extra=ui("size", unit="px", step=8, placeholder="The model's own"),
+    )
+
+
+class GenerateImage(Params):
+    """Paints pictures of a prompt with a diffusion model."""
+
+    title: ClassVar[str] = "Image"
+    summary: ClassVar[str] = "Paints pictures of what you describe, with a diffusion model."
+    icon: ClassVar[str] = "image"
+    output: ClassVar[Output] = "image"
+    examples: ClassVar[list[dict[str, Any]]] = [
+        {"model": "digits", "prompt": "seven", "steps": 8, "seed": 7, "upscale": 1},
+        {"prompt": "red apple", "seed": 1, "images": 2},
+    ]
+
+    model: Annotated[str, ModelRef("text-to-image")] = "emoji"
+    prompt: Prompt
+    negative_prompt: Annotated[
+        str | None,
+        Field(
+            title="Avoid",
+            description="What should not be in the picture.",
+            max_length=MAX_PROMPT,
+            json_schema_extra=ui("textarea", advanced=True),
+        ),
+    ] = None
+    width: Annotated[int | None, _side("Width")] = None
+    height: Annotated[int | None, _side("Height")] = None
+    images: Annotated[
+        int,
+        Field(
+            title="Images",
+            description="Picture number i uses the seed plus i.",
+            ge=1,
+            le=16,
+            json_schema_extra=ui("stepper"),
+        ),
+    ] = 1
+    steps: Annotated[
+        int | None,
+        Field(
+            title="Steps",
+            description="More steps take longer; 20 to 40 is usual. Empty takes the model's own.",
+            ge=1,
+            le=200,
+            json_schema_extra=ui("slider", advanced=True, step=1, placeholder="The model's own"),
+        ),
+    ] = None
+    guidance: Annotated[
+        float | None,
+        Field(
+            title="Guidance",
+            description="How strictly to follow the prompt. Empty takes the model's own.",
+            ge=0,
+            le=30,
+            json_schema_extra=ui("slider", advanced=True, step=0.1, placeholder="The model's own"),
+        ),
+    ] = None
+    scheduler: Annotated[
+        Scheduler,
+        Field(
+            title="Scheduler",
+            description="The method that removes the noise; the model's own is a good choice.",
+            json_schema_extra=ui("select", advanced=True),
+        ),
+    ] = "default"
+    upscale: Annotated[
+        Literal[1, 2, 4] | None,
+        BeforeValidator(_number),
+        Field(
+            title="Enlarge",
+            description="Enlarge the finished picture by this much, sharply. Empty takes the model's own.",
+            json_schema_extra=ui("segment", unit="×", placeholder="The model's own"),
+        ),
+    ] = None
+    upscaler: Annotated[str | None, ModelRef("upscale", title="Enlarge with", advanced=True)] = None
+    previews: Annotated[
+        bool,
+        Field(
+            title="Previews",
+            description="Show the picture while it forms.",
+            json_schema_extra=ui("switch", advanced=True),
+        ),
+    ] = True
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        pixels = (self.width or 512) * (self.height or 512)
+        if pixels > MAX_PIXELS:
+            raise ValueError("The picture may have 4.2 million pixels at most (2048 × 2048). Make it smaller.")
+        if pixels * self.images > MAX_JOB_PIXELS:
+            raise ValueError("All pictures together may have 34 million pixels. Ask for fewer, or smaller ones.")
+        if pixels * (self.upscale or 1) ** 2 > 4 * MAX_PIXELS:
+            raise ValueError("The enlarged picture may have 17 million pixels. Enlarge less, or start smaller.")
+        return self

@@ -1,0 +1,130 @@
+"""Params of `generate_text`."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.kinds.params import (
+    MAX_PROMPT,
+    MaxNewTokens,
+    ModelRef,
+    Output,
+    Params,
+    RepetitionPenalty,
+    Seed,
+    StopStrings,
+    Temperature,
+    TopK,
+    TopP,
+    ui,
+)
+
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
+
+
+class GenerateText(Params):
+    """Writes text with a language model, from a prompt or from a conversation."""
+
+    title: ClassVar[str] = "Text"
+    summary: ClassVar[str] = "Answers a prompt or continues a conversation with a language model."
+    icon: ClassVar[str] = "message-square-text"
+    output: ClassVar[Output] = "text"
+    examples: ClassVar[list[dict[str, Any]]] = [
+        {"prompt": "What is the capital of France?", "max_new_tokens": 12, "temperature": 0},
+        {"prompt": "Write a short poem about the sea.", "max_new_tokens": 120, "temperature": 0.7, "seed": 7},
+        {
+            "messages": [
+                {"role": "user", "content": "Name one fruit."},
+                {"role": "assistant", "content": "Apple."},
+                {"role": "user", "content": "Another one?"},
+            ],
+            "max_new_tokens": 24,
+        },
+    ]
+
+    model: Annotated[str, ModelRef("text-generation")] = "smollm2-135m"
+    prompt: Annotated[
+        str | None,
+        Field(
+            title="Prompt",
+            description="A question or an instruction. Leave it empty to send a conversation instead.",
+            min_length=1,
+            max_length=MAX_PROMPT,
+            json_schema_extra=ui("textarea"),
+        ),
+    ] = None
+    messages: Annotated[
+        list[Message] | None,
+        Field(
+            title="Conversation",
+            description="Turns of a conversation, oldest first, instead of one prompt.",
+            min_length=1,
+            max_length=200,
+            json_schema_extra=ui("messages", advanced=True),
+        ),
+    ] = None
+    system: Annotated[
+        str | None,
+        Field(
+            title="Instructions",
+            description="How the model should behave: its role, tone and language.",
+            max_length=MAX_PROMPT,
+            json_schema_extra=ui("textarea", advanced=True),
+        ),
+    ] = None
+    max_new_tokens: MaxNewTokens = 256
+    temperature: Temperature = 0.7
+    top_k: TopK = 50
+    top_p: TopP = 0.95
+    repetition_penalty: RepetitionPenalty = 1.1
+    num_sequences: Annotated[
+        int,
+        Field(
+            title="Answers",
+            description="How many different answers to write.",
+            ge=1,
+            le=16,
+            json_schema_extra=ui("stepper"),
+        ),
+    ] = 1
+    stop: StopStrings = []
+    raw: Annotated[
+        bool,
+        Field(
+            title="Continue as is",
+            description="Continue the prompt as plain text, without the model's chat form.",
+            json_schema_extra=ui("switch", advanced=True),
+        ),
+    ] = False
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("Give either a prompt or a conversation, not both and not neither.")
+        if self.prompt is not None and not self.prompt.strip():
+            raise ValueError("The prompt is blank. Write something.")
+        if self.raw and (self.messages or self.system):
+            raise ValueError("A conversation or instructions need the model's chat form; turn off “Continue as is”.")
+        if self.system and self.messages and self.messages[0].role == "system":
+            raise ValueError("Give the instructions once: as the first message or in their own field.")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.num_sequences > 1 and self.temperature == 0:
+            raise ValueError("At temperature 0 all answers are the same; ask for one, or raise the temperature.")
+        if self.num_sequences * self.max_new_tokens > 32_768:
+            raise ValueError("Answers times longest answer may not exceed 32,768 tokens. Lower one of them.")
+        return self
+
+    def headline(self) -> str:
+        """The prompt, or the last thing said."""
+        return self.prompt or (self.messages[-1].content if self.messages else self.title)

@@ -1,0 +1,196 @@
+"""What every kind's params are made of: the base class, and the field types that more than one kind uses.
+
+Title, help, bounds and widget stand here or in the kind, once; the form, the JSON API, OpenAPI, the command line and
+validation read them from the schema. Knows no model and no form.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+Pool = Literal["accelerated", "cpu", "io"]
+Output = Literal["text", "code", "image", "audio", "video", "model", "data"]
+Task = Literal["text-generation", "text-to-image", "text-to-speech", "upscale"]
+Widget = Literal[
+    "textarea", "text", "number", "slider", "stepper", "segment", "select", "size", "seed", "switch", "model",
+    "messages", "lines",
+]  # fmt: skip
+
+MAX_SEED = 2**63 - 1
+#: Characters. A page of text is about 3,000; the model's own window is checked when the tokens are known.
+MAX_PROMPT = 20_000
+
+
+class Params(BaseModel):
+    """The params of one kind. A subclass sets the class variables below and its fields; it does no work."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    icon: ClassVar[str]
+    output: ClassVar[Output]
+    pool: ClassVar[Pool] = "accelerated"
+    #: A job whose progress stands still for this long is taken for hung.
+    stall_s: ClassVar[float] = 300
+    time_limit_s: ClassVar[float] = 3600
+    #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.
+    examples: ClassVar[list[dict[str, Any]]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: Any) -> Any:
+        for text in _strings(data):
+            if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError("The text holds characters that cannot be stored (NUL, or half of a surrogate pair).")
+        return data
+
+    def affinity(self) -> str | None:
+        """The model that a device had better hold already."""
+        return getattr(self, "model", None)
+
+    def headline(self) -> str:
+        """What a list of jobs shows."""
+        return str(getattr(self, "prompt", None) or self.title)
+
+    @classmethod
+    def model_tasks(cls) -> dict[str, Task]:
+        """The fields that name a library model, each with the task that the model must serve."""
+        hints = {name: _hints(field) for name, field in cls.model_fields.items()}
+        return {name: hint["task"] for name, hint in hints.items() if hint.get("widget") == "model"}
+
+
+def ui(widget: Widget, **hints: str | float | bool) -> dict[str, Any]:
+    """`json_schema_extra` for a field: how a form shows it (widget, advanced, unit, step, placeholder …)."""
+    return {"x-ui": {"widget": widget, **hints}}
+
+
+def ModelRef(task: Task, *, title: str = "Model", advanced: bool = False) -> Any:  # noqa: N802 - reads as a type
+    """A field that names a model of the library, for `Annotated[str, ModelRef("text-generation")]`."""
+    return Field(
+        title=title,
+        description="A model of the library.",
+        min_length=1,
+        max_length=200,
+        json_schema_extra=ui("model", task=task, advanced=advanced),
+    )
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("Write something here.")
+    return text
+
+
+def _hints(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    hints = extra.get("x-ui") if isinstance(extra, dict) else None
+    return hints if isinstance(hints, dict) else {}
+
+
+def _strings(data: Any) -> Iterator[str]:
+    # A stack, not recursion: the nesting is the client's.
+    waiting = [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+
+
+NotBlank = AfterValidator(_not_blank)
+
+Prompt = Annotated[
+    str,
+    NotBlank,
+    Field(
+        title="Prompt",
+        description="What you want, in your own words.",
+        min_length=1,
+        max_length=MAX_PROMPT,
+        json_schema_extra=ui("textarea"),
+    ),
+]
+
+Seed = Annotated[
+    int | None,
+    Field(
+        title="Seed",
+        description="The same seed and settings give the same result. Empty draws one and saves it with the result.",
+        ge=0,
+        le=MAX_SEED,
+        json_schema_extra=ui("seed", advanced=True),
+    ),
+]
+
+# -- Sampling: how a language model picks the next token --------------------------------------------------------------
+
+MaxNewTokens = Annotated[
+    int,
+    Field(
+        title="Longest answer",
+        description="The answer ends here at the latest. A token is about three quarters of a word.",
+        ge=1,
+        le=8192,
+        json_schema_extra=ui("slider", unit="tokens", step=1),
+    ),
+]
+
+Temperature = Annotated[
+    float,
+    Field(
+        title="Temperature",
+        description="0 always takes the likeliest word; higher is more varied.",
+        ge=0,
+        le=2,
+        json_schema_extra=ui("slider", step=0.05),
+    ),
+]
+
+TopK = Annotated[
+    int,
+    Field(
+        title="Top k",
+        description="Choose among this many likeliest tokens only; 0 is no limit.",
+        ge=0,
+        le=1000,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+TopP = Annotated[
+    float,
+    Field(
+        title="Top p",
+        description="Choose among the likeliest tokens that together reach this probability; 1 is no limit.",
+        gt=0,
+        le=1,
+        json_schema_extra=ui("slider", advanced=True, step=0.01),
+    ),
+]
+
+RepetitionPenalty = Annotated[
+    float,
+    Field(
+        title="Repetition penalty",
+        description="Above 1, words already used become less likely.",
+        ge=0.5,
+        le=2,
+        json_schema_extra=ui("slider", advanced=True, step=0.01),
+    ),
+]
+
+StopStrings = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=200)]],
+    Field(
+        title="Stop at",
+        description="The answer ends before the first of these texts, one a line.",
+        max_length=8,
+        json_schema_extra=ui("lines", advanced=True),
+    ),
+]

@@ -1,0 +1,100 @@
+"""A job context with a memory instead of a system behind it: records what a kind says, and cancels when told."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from shared import kinds
+from shared.errors import Cancelled, JobError
+from shared.job import Role
+from shared.kinds.params import Params
+from shared.library import ModelSource
+from worker.kinds import run_function
+
+T = TypeVar("T")
+
+#: Models that any test has loaded: what `resident` is for.
+RESIDENT: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A file that a kind handed over, as bytes: the folder goes."""
+
+    name: str
+    data: bytes
+    role: Role
+    media_type: str | None
+    meta: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The file as text."""
+        return self.data.decode("utf-8")
+
+
+@dataclass
+class FakeContext:
+    """Everything a kind may ask for. `cancel_at` raises at the progress call with that many steps done."""
+
+    workdir: Path
+    models: Mapping[str, ModelSource]
+    seed: int = 1
+    device: str = "cpu"
+    job_id: str = "job"
+    cancel_at: int | None = None
+    inputs: dict[str, bytes] = field(default_factory=dict)
+    steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    saved: list[Saved] = field(default_factory=list)
+
+    def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
+        """Record; cancel when the step has come."""
+        self.steps.append((done, total, note, text))
+        if self.cancel_at is not None and done >= self.cancel_at:
+            raise Cancelled
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Record the last value."""
+        self.metrics[name] = float(value)
+
+    def check_cancelled(self) -> None:
+        """Raise once a cancelled step has been reached."""
+        if self.cancel_at is not None and self.steps and self.steps[-1][0] >= self.cancel_at:
+            raise Cancelled
+
+    def open_input(self, ref: str) -> BinaryIO:
+        """The bytes that the test put there."""
+        return io.BytesIO(self.inputs[ref])
+
+    def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
+        """Keep the bytes."""
+        self.saved.append(Saved(path.name, path.read_bytes(), role, media_type, meta))
+
+    def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:
+        """Load once in the whole test run."""
+        if key not in RESIDENT:
+            RESIDENT[key] = load()
+        model: T = RESIDENT[key]
+        return model
+
+    def model(self, name: str) -> ModelSource:
+        """A model of the test's own library."""
+        if name not in self.models:
+            raise JobError("model_missing", f"There is no model “{name}”.")
+        return self.models[name]
+
+    @property
+    def outputs(self) -> list[Saved]:
+        """What the job made."""
+        return [file for file in self.saved if file.role == "output"]
+
+
+def run(kind: str, ctx: FakeContext, /, **params: Any) -> FakeContext:
+    """Validate params as the web would, run the kind as a worker would, and give the context back."""
+    checked: Params = kinds.validate(kind, params)
+    ctx.seed = params.get("seed", ctx.seed)
+    run_function(kind)(checked, ctx)
+    return ctx

@@ -1,0 +1,1 @@
+"""What runs jobs: one process per device, the kinds' work, and the engines under it. Knows no Flask."""

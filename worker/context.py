@@ -1,0 +1,63 @@
+"""The door between a kind and the system: all that a running job may know and do.
+
+Kinds are written against this Protocol alone; who implements it (a worker, a test) is not their business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from shared.job import Role
+    from shared.library import ModelSource
+
+T = TypeVar("T")
+
+
+class JobContext(Protocol):
+    """One attempt of one job."""
+
+    @property
+    def job_id(self) -> str:
+        """The job, for file names and logs."""
+
+    @property
+    def seed(self) -> int:
+        """The seed asked for, or the one drawn at submit."""
+
+    @property
+    def device(self) -> str:
+        """`cpu`, or `cuda:0`: a worker sees one device only."""
+
+    @property
+    def workdir(self) -> Path:
+        """An empty folder of this attempt; it goes when the attempt ends."""
+
+    def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
+        """Say how far the job is; `text` is what a text kind has written so far.
+
+        Cheap: call it every step. Raises Cancelled, TimeLimit or Superseded, which no kind may catch.
+        """
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Record a figure of this job; with a step, a point of its curve."""
+
+    def check_cancelled(self) -> None:
+        """Raise what `progress` would raise; for places that have nothing to report."""
+
+    def open_input(self, ref: str) -> BinaryIO:
+        """The bytes of an earlier artifact of the same owner."""
+
+    def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
+        """Hand over a file under its own name; a preview replaces the preview before it."""
+
+    def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:
+        """What `load` returns, kept in the device's memory between jobs; `load` runs only when it is not there.
+
+        `size` in bytes lets others be evicted before the loading instead of after it.
+        """
+
+    def model(self, name: str) -> ModelSource:
+        """The library model of that name, for this job's owner."""

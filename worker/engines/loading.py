@@ -1,0 +1,119 @@
+"""What may be loaded, and how: safetensors, GGUF, ONNX and ncnn; never a pickle, never a model's own code.
+
+Judges files by their first bytes, not by their names. Does not know where a model came from.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+
+from shared.errors import JobError
+
+if TYPE_CHECKING:
+    from shared.library import ModelSource
+
+_MAGIC = {".gguf": b"GGUF", ".onnx": b"\x08"}
+#: A header longer than this is an attack or an accident, not a list of tensors.
+_MAX_HEADER = 100 * 2**20
+
+
+def compute_dtype(device: str) -> torch.dtype:
+    """The number format to compute in: never the checkpoint's own choice."""
+    if not device.startswith("cuda"):
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def model_file(source: ModelSource, suffix: str) -> Path:
+    """The single file that a source names, checked to be what its suffix says."""
+    path = source.folder / (source.file or "")
+    if not path.is_file():
+        raise JobError("model_missing", f"The model “{source.name}” is not installed: its file is gone.")
+    if not _head(path, 4).startswith(_MAGIC[suffix]):
+        raise JobError("model_broken", f"The model “{source.name}” is not the {suffix[1:].upper()} file it should be.")
+    return path
+
+
+def check_folder(source: ModelSource) -> Path:
+    """The source's folder, once it is sure that loading it runs no code of the model's author."""
+    if not source.folder.is_dir():
+        raise JobError("model_missing", f"The model “{source.name}” is not installed: its folder is gone.")
+    files = [path for path in source.folder.rglob("*") if path.is_file()]
+    code = next((path for path in files if path.suffix in {".py", ".so"}), None)
+    if code or any(_asks_for_code(path) for path in files if path.suffix == ".json"):
+        raise _unsafe(source, "it brings its own Python code, which is never run here")
+    weights = [path for path in files if path.suffix == ".safetensors"]
+    if any(_is_pickle(path) for path in weights):
+        raise _unsafe(source, "a file that says it is safetensors is a Python pickle, which can run code")
+    if not weights and any(_is_pickle(path) for path in files):
+        raise _unsafe(source, "its weights are a Python pickle, which can run code; convert them to safetensors")
+    if not weights or not all(_is_safetensors(path) for path in weights):
+        raise JobError("model_broken", f"The model “{source.name}” has no whole safetensors weights.")
+    return source.folder
+
+
+def weights_size(folder: Path) -> int:
+    """Bytes of all safetensors weights under a folder: about what they take in memory."""
+    return sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+
+
+@contextmanager
+def reading(source: ModelSource) -> Iterator[None]:
+    """Turn what the model libraries raise about unfit files into a sentence; leave device errors alone."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
+        raise JobError("model_broken", f"The model “{source.name}” cannot be loaded. {_first_line(error)}") from error
+    except RuntimeError as error:
+        if "size mismatch" not in str(error) and "state_dict" not in str(error):
+            raise
+        raise JobError("model_broken", f"The model “{source.name}” does not fit its own configuration.") from error
+    finally:
+        gc.collect()  # a half-loaded model must not stay in memory while the next one loads
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; empty where there is none."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _asks_for_code(path: Path) -> bool:
+    # Only configurations can ask; a tokenizer.json of 2 MB need not be parsed for this.
+    if path.name not in {"config.json", "model_index.json", "tokenizer_config.json", "processor_config.json"}:
+        return False
+    return bool({"auto_map", "custom_pipeline", "custom_pipelines"} & read_json(path).keys())
+
+
+def _is_pickle(path: Path) -> bool:
+    head = _head(path, 4)
+    return head == b"PK\x03\x04" or (len(head) > 1 and head[0] == 0x80 and head[1] <= 5)
+
+
+def _is_safetensors(path: Path) -> bool:
+    head = _head(path, 9)
+    return len(head) == 9 and int.from_bytes(head[:8], "little") <= _MAX_HEADER and head[8:] == b"{"
+
+
+def _head(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _unsafe(source: ModelSource, reason: str) -> JobError:
+    return JobError("model_unsafe", f"The model “{source.name}” is refused: {reason}.")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,74 @@
+"""Work of `generate_text`: a prompt or a conversation in, one or more texts out."""
+
+import json
+import time
+
+import torch
+
+from shared.kinds.generate_text import GenerateText
+from worker.context import JobContext
+from worker.engines.decoding import Row, Sampling, write
+from worker.engines.language import LanguageModel, language_model_size, load_language_model
+
+_PLAIN = "text/plain; charset=utf-8"
+
+
+def run(params: GenerateText, ctx: JobContext) -> None:
+    """Load, write token by token, save."""
+    ctx.progress(0, params.max_new_tokens, "Loading the model")
+    source = ctx.model(params.model)
+    lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
+    prompt = _tokens(lm, params)
+    seeds = [ctx.seed + number for number in range(params.num_sequences)]
+    started = time.perf_counter()
+
+    def show(step: int, rows: list[Row]) -> None:
+        rate = sum(row.tokens for row in rows) / (time.perf_counter() - started)
+        ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
+
+    rows = write(lm, prompt, _sampling(params), seeds=seeds, on_step=show)
+    seconds = time.perf_counter() - started
+
+    _save(rows, seeds, ctx)
+    tokens = sum(row.tokens for row in rows)
+    ctx.metric("prompt_tokens", prompt.shape[-1])
+    ctx.metric("tokens", tokens)
+    ctx.metric("tokens_per_second", tokens / seconds)
+
+
+def _tokens(lm: LanguageModel, params: GenerateText) -> torch.Tensor:
+    messages = [message.model_dump() for message in params.messages or ()]
+    if params.prompt is not None:
+        # A model without a chat form can only continue; instructions it must have, it cannot take.
+        if params.raw or not (lm.chats or params.system):
+            return lm.encode(params.prompt)
+        messages = [{"role": "user", "content": params.prompt}]
+    if params.system:
+        messages = [{"role": "system", "content": params.system}, *messages]
+    return lm.encode_chat(messages)
+
+
+def _sampling(params: GenerateText) -> Sampling:
+    return Sampling(
+        max_new_tokens=params.max_new_tokens,
+        temperature=params.temperature,
+        top_k=params.top_k,
+        top_p=params.top_p,
+        repetition_penalty=params.repetition_penalty,
+        stop=params.stop,
+    )
+
+
+def _save(rows: list[Row], seeds: list[int], ctx: JobContext) -> None:
+    answers = [
+        {"text": row.text, "finish_reason": row.finish, "tokens": row.tokens, "seed": seed}
+        for row, seed in zip(rows, seeds, strict=True)
+    ]
+    for number, answer in enumerate(answers, start=1):
+        path = ctx.workdir / ("text.txt" if len(answers) == 1 else f"text-{number}.txt")
+        path.write_text(str(answer["text"]), "utf-8")
+        ctx.save_artifact(path, media_type=_PLAIN, **{name: answer[name] for name in answer if name != "text"})
+    if len(answers) > 1:
+        path = ctx.workdir / "texts.json"
+        path.write_text(json.dumps(answers, ensure_ascii=False, indent=2), "utf-8")
+        ctx.save_artifact(path, media_type="application/json")
