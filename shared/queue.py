@@ -6,10 +6,11 @@ until nothing is left, and the sweep rings again. So publishing happens off the 
 
 import logging
 import threading
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 from redis import Redis, RedisError
 
@@ -36,7 +37,7 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{parts.path}?virtual_host={database}"
 
 
-def celery_app(settings: Settings, *, publisher: bool = False) -> Celery:
+def celery_app(settings: Settings, *, queues: Sequence[str] = POOLS, publisher: bool = False) -> Celery:
     """The Celery application: JSON only, early acknowledgement, no results, one message at a time.
 
     A `publisher` gives up within seconds when Redis is away; a worker waits for it.
@@ -52,7 +53,9 @@ def celery_app(settings: Settings, *, publisher: bool = False) -> Celery:
         task_acks_late=False,
         task_create_missing_queues=True,
         task_default_queue="cpu",
-        task_queues=[Queue(pool) for pool in POOLS],
+        # The nameless exchange needs no binding, so a flushed Redis still takes bells.
+        task_queues=[Queue(pool, Exchange(""), routing_key=pool) for pool in queues],
+        task_default_exchange="",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         broker_transport_options=transport,

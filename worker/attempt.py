@@ -1,0 +1,141 @@
+"""One attempt of one job: the `JobContext` that a kind sees, and what its pulse and its end need to know.
+
+The kind's thread writes progress into memory; the pulse thread takes it from there to the database, and
+answers with the reason to stop, if any. Knows neither Celery nor SQL.
+"""
+
+import logging
+import mimetypes
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+from shared import artifacts, library
+from shared.artifacts import NewArtifact
+from shared.db import Database
+from shared.errors import Superseded
+from shared.job import Job, Progress, Role
+from shared.library import ModelSource
+from shared.storage import Storage, fingerprint
+from worker.residency import Residency
+
+T = TypeVar("T")
+
+MAX_LIVE_TEXT = 20_000
+"""Characters of live text that a progress row carries at most: its end."""
+
+
+class Attempt:
+    """The context of a running job. Implements `worker.context.JobContext`."""
+
+    def __init__(
+        self, job: Job, *, db: Database, storage: Storage, residency: Residency, torch_device: str, workdir: Path, cache: Path
+    ) -> None:
+        self.job = job
+        self.job_id = job.id
+        self.seed = job.seed
+        self.device = torch_device
+        self.workdir = workdir
+        self.outputs: list[NewArtifact] = []
+        self.metrics: dict[str, float] = {}
+        self.model_version: str | None = None
+        self.began = time.monotonic()
+        self.moved = self.began
+        self._db, self._storage, self._residency, self._cache = db, storage, residency, cache
+        self._progress = Progress()
+        self._news = False
+        self._stop: type[BaseException] | None = None
+        self._lock = threading.Lock()
+
+    # ---- what a kind calls: see JobContext ----
+
+    def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
+        """Say how far the job is, and hear whether to go on."""
+        with self._lock:
+            self._progress = Progress(done, total, note, text[-MAX_LIVE_TEXT:] if text else text)
+            self._news = True
+            self.moved = time.monotonic()
+        self.check_cancelled()
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Record a figure; the last value of each name is the job's."""
+        with self._lock:
+            self.metrics[name] = float(value)
+            self._news = True
+
+    def check_cancelled(self) -> None:
+        """Raise the reason to stop, if there is one."""
+        if self._stop is not None:
+            raise self._stop
+
+    def open_input(self, ref: str) -> BinaryIO:
+        """The bytes of an earlier artifact, from a copy in the work folder."""
+        artifact = artifacts.get(self._db, self.job.owner_id, ref)
+        path = self.workdir / f"input-{artifact.id}"
+        if not path.exists():
+            self._storage.fetch(artifact.key, path, artifact.sha256)
+        return path.open("rb")
+
+    def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
+        """Upload a file now; its row is written when the job ends, a preview's at once."""
+        media_type = media_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        new = self._uploaded(path, role, media_type, meta)
+        if role != "preview":
+            self.outputs.append(new)
+        elif not artifacts.show_preview(self._db, self.job, new):
+            raise Superseded
+        with self._lock:
+            self._news = True
+
+    def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:
+        """What `load` returns, kept in the device's memory between jobs."""
+        return self._residency.get(key, load, size)
+
+    def model(self, name: str) -> ModelSource:
+        """The library model of that name, its files on this machine."""
+        source = library.resolve(self._db, self._storage, self.job.owner_id, name, self._cache)
+        self.model_version = self.model_version or source.revision
+        return source
+
+    # ---- what the pulse and the runner call ----
+
+    def news(self) -> tuple[Progress, dict[str, float]] | None:
+        """Progress and metrics if they changed since the last call."""
+        with self._lock:
+            if not self._news:
+                return None
+            self._news = False
+            return self._progress, dict(self.metrics)
+
+    def stop(self, reason: type[BaseException]) -> None:
+        """Make the next `progress` or `check_cancelled` raise this; the first reason stays."""
+        self._stop = self._stop or reason
+
+    @property
+    def reason(self) -> type[BaseException] | None:
+        """Why the kind was told to stop, if it was."""
+        return self._stop
+
+    @property
+    def last_progress(self) -> Progress:
+        """The latest progress."""
+        return self._progress
+
+    def save_log(self, text: str) -> list[NewArtifact]:
+        """Upload what went wrong, for the failed job; best effort, since the store may be what failed."""
+        path = self.workdir / "log.txt"
+        path.write_text(text)
+        try:
+            return [self._uploaded(path, "log", "text/plain", {})]
+        except Exception:
+            logging.getLogger(__name__).exception("the log of %s could not be stored", self.job_id)
+            return []
+
+    def _uploaded(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
+        content = fingerprint(path)
+        key = artifacts.blob_key(self.job.owner_id, content.sha256)
+        artifacts.announce(self._db, key, content.size)
+        self._storage.put(key, path)
+        return NewArtifact(role, path.name, media_type, content.size, content.sha256, key, meta)

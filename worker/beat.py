@@ -1,0 +1,84 @@
+"""`python -m worker.beat`: every few seconds, put right what crashes and lost bells left behind.
+
+Any number of beats at a time is safe. It works on the database alone, so it does its duty while Redis is away.
+"""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from shared import artifacts, devices, jobs, listing
+from shared.db import Database
+from shared.errors import AtelierError
+from shared.queue import Ringer
+from shared.settings import Settings
+from shared.storage import Storage
+
+GARBAGE_GRACE_S = 3600.0
+"""A stored file that no artifact names is deleted after this long: far longer than any upload."""
+
+_TIDY_EVERY_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Beat:
+    """The sweep and its bookkeeping."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._db = Database(settings.database_url, pool_size=2)
+        self._storage = Storage(settings.storage)
+        self._ringer = Ringer(settings)
+        self._connected_since: float | None = None
+        self._tidied_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep until told to stop."""
+        while not stop.is_set():
+            try:
+                self.tick()
+            except AtelierError as error:
+                self._connected_since = None
+                log.warning("no sweep: %s", error)
+            except Exception:
+                log.exception("the sweep failed")
+            stop.wait(self._settings.sweep_s)
+
+    def tick(self) -> None:
+        """One sweep: expired leases, unheard bells, and now and then the garbage."""
+        self._db.ping()
+        now = time.monotonic()
+        self._connected_since = self._connected_since or now
+        # After an outage of the database every lease looks expired; the workers first get the time to renew theirs.
+        if now - self._connected_since >= self._settings.lease_s:
+            swept = jobs.sweep(self._db)
+            if swept.requeued or swept.ended:
+                log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
+        self._ringer.ring(*listing.pools_with_work(self._db))
+        if now - self._tidied_at >= _TIDY_EVERY_S:
+            self._tidied_at = now
+            self._tidy()
+
+    def _tidy(self) -> None:
+        for key in artifacts.take_orphans(self._db, datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)):
+            self._storage.delete(key)
+        devices.forget(self._db)
+
+
+def main() -> int:
+    """Entry point; returns the exit status."""
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stop = threading.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    Beat(settings).run(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The devices of this machine, found without touching CUDA: the parent process must never open a context."""
+
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.devices import device_id
+from shared.settings import Settings
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Device:
+    """What one worker process is pinned to: `cpu:0`, `cuda:1`, or a group such as `cuda:0+cuda:1`.
+
+    `memory` in bytes; `indices` are the machine's GPU numbers, made visible to the process before torch loads.
+    """
+
+    name: str
+    title: str
+    memory: int
+    indices: tuple[int, ...] = ()
+    host: str = socket.gethostname()
+
+    @property
+    def id(self) -> str:
+        """Unique over all machines; also the name of the device's own pool."""
+        return device_id(self.host, self.name)
+
+    @property
+    def slug(self) -> str:
+        """A name fit for files and for Celery's node name."""
+        return self.name.replace(":", "-").replace("+", "_")
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether work runs on CUDA."""
+        return bool(self.indices)
+
+    @property
+    def torch_name(self) -> str:
+        """What torch calls the device inside the worker: only its own GPUs are visible there."""
+        return "cuda:0" if self.is_gpu else "cpu"
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The resource classes it serves, besides its own pool and `accelerated`."""
+        return ("gpu",) if self.is_gpu else ("cpu", "io")
+
+    def budget(self, settings: Settings) -> int:
+        """Bytes of models that may stay resident: room is left for the computation itself."""
+        if settings.memory_budget_gb is not None:
+            return int(settings.memory_budget_gb * GIB)
+        return int(self.memory * (0.8 if self.is_gpu else 0.5))
+
+
+def find_devices(wanted: tuple[str, ...] = ()) -> list[Device]:
+    """The devices to start workers on: those named, or every GPU and one CPU slot.
+
+    Raises:
+        ValueError: a name that is malformed or that this machine does not have.
+    """
+    gpus = _gpus()
+    if not wanted:
+        return [*(_gpu_device((index,), gpus) for index in sorted(gpus)), _cpu(0)]
+    found = [_named(name, gpus, position) for position, name in enumerate(wanted)]
+    taken = [index for device in found for index in device.indices]
+    if len(taken) != len(set(taken)):
+        raise ValueError("A GPU may belong to one worker only; one is named twice.")
+    return found
+
+
+def _named(name: str, gpus: dict[int, tuple[str, int]], position: int) -> Device:
+    if name == "cpu" or (name.startswith("cpu:") and name[4:].isdecimal()):
+        return _cpu(int(name[4:]) if name[4:] else position)
+    parts = name.split("+")
+    if not all(part.startswith("cuda:") and part[5:].isdecimal() for part in parts):
+        raise ValueError(f"{name!r} is not a device. Devices are cpu, cuda:0, or a group such as cuda:0+cuda:1.")
+    indices = tuple(int(part[5:]) for part in parts)
+    missing = [index for index in indices if index not in gpus]
+    if missing:
+        raise ValueError(f"This machine has no cuda:{missing[0]}; it has {len(gpus)} GPU(s).")
+    return _gpu_device(indices, gpus)
+
+
+def _gpu_device(indices: tuple[int, ...], gpus: dict[int, tuple[str, int]]) -> Device:
+    name = "+".join(f"cuda:{index}" for index in indices)
+    title = gpus[indices[0]][0] + (f" × {len(indices)}" if len(indices) > 1 else "")
+    return Device(name, title, sum(gpus[index][1] for index in indices), indices)
+
+
+def _cpu(number: int) -> Device:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Device(f"cpu:{number}", _cpu_title(), memory)
+
+
+def _cpu_title() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "CPU"
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "CPU")
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def _gpus() -> dict[int, tuple[str, int]]:
+    """Number → (name, bytes), as the driver's own tool lists them; empty without one."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return {}
+    query = [tool, "--query-gpu=index,name,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        listed = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    rows = [line.split(", ") for line in listed.splitlines() if line.count(", ") == 2]
+    return {int(index): (name, int(mebibytes) << 20) for index, name, mebibytes in rows}

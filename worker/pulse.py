@@ -1,0 +1,144 @@
+"""The side thread of a worker process: it renews the lease, carries progress to the row, and watches the clock.
+
+A model that loads for a minute stays alive through it. A job that hangs does not: progress that stands still
+for too long, or a job that does not stop when told to, ends with this process killed; the next one puts the
+job back. The thread also reports the device.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from shared import jobs, kinds
+from shared.db import Database
+from shared.errors import AtelierError, Cancelled, Superseded, TimeLimit
+from shared.settings import Settings
+from worker.attempt import Attempt
+
+STOP_GRACE_S = 30.0
+"""A job that was told to stop and has not after this long is killed with its process."""
+
+log = logging.getLogger(__name__)
+
+
+def drain_file(settings: Settings, slug: str) -> Path:
+    """The file whose existence asks a device's worker to shut down, and since when."""
+    return settings.home / "run" / f"{slug}.drain"
+
+
+def sign_of_life(settings: Settings, slug: str) -> Path:
+    """The file that a worker's pulse touches: stale when no thread of the process gets to run any more."""
+    return settings.home / "run" / f"{slug}.pulse"
+
+
+class Drained(BaseException):
+    """The worker shuts down; the job goes back to the queue at no cost."""
+
+
+class Pulse:
+    """Beats every `settings.pulse_s`. One attempt at a time is watched."""
+
+    def __init__(self, settings: Settings, db: Database, report: Callable[[], None], slug: str) -> None:
+        self._settings, self._db, self._report = settings, db, report
+        self._drain_file = drain_file(settings, slug)
+        self._sign = sign_of_life(settings, slug)
+        self._attempt: Attempt | None = None
+        self._told_at: float | None = None
+        self._reported_at = 0.0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+
+    def start(self) -> None:
+        """Begin to beat, until the process ends."""
+        threading.Thread(target=self._run, name="pulse", daemon=True).start()
+
+    def watch(self, attempt: Attempt) -> None:
+        """Begin to keep this attempt alive."""
+        with self._lock:
+            self._attempt, self._told_at = attempt, None
+        self._report_soon()
+
+    def release(self) -> None:
+        """The attempt has ended; after this returns nothing more is written for it."""
+        with self._lock:
+            self._attempt = None
+        self._report_soon()
+
+    @property
+    def draining(self) -> bool:
+        """Whether this worker was asked to shut down."""
+        return self._drain_file.exists()
+
+    def _report_soon(self) -> None:
+        self._reported_at = 0.0
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._sign.touch()
+            try:
+                with self._lock:
+                    if self._attempt is not None:
+                        self._beat(self._attempt)
+                if time.monotonic() - self._reported_at >= self._settings.heartbeat_s:
+                    self._reported_at = time.monotonic()
+                    self._report()
+            except AtelierError as error:
+                log.warning("the pulse missed a beat: %s", error)
+            except Exception:
+                log.exception("the pulse missed a beat")
+            self._wake.wait(self._settings.pulse_s)
+            self._wake.clear()
+
+    def _beat(self, attempt: Attempt) -> None:
+        self._watch_clock(attempt)
+        news = attempt.news()
+        progress, metrics = news or (None, None)
+        reply = jobs.pulse(self._db, attempt.job, self._settings.lease_s, progress, metrics)
+        if reply.lost:
+            self._tell(attempt, Superseded)
+        elif reply.cancel:
+            self._tell(attempt, Cancelled)
+
+    def _watch_clock(self, attempt: Attempt) -> None:
+        now = time.monotonic()
+        if now - attempt.began > attempt.job.time_limit_s:
+            self._tell(attempt, TimeLimit)
+        if self.draining and time.time() - self._drain_file.stat().st_mtime > self._settings.drain_s:
+            self._tell(attempt, Drained)
+        stall_s = kinds.params_class(attempt.job.kind).stall_s
+        if now - attempt.moved > stall_s:
+            log.error("%s made no progress for %.0f s: this process ends", attempt.job_id, stall_s)
+            _die()
+        if self._told_at is not None and now - self._told_at > min(STOP_GRACE_S, self._settings.lease_s):
+            self._force(attempt)
+
+    def _tell(self, attempt: Attempt, reason: type[BaseException]) -> None:
+        attempt.stop(reason)
+        if self._told_at is None:
+            self._told_at = time.monotonic()
+
+    def _force(self, attempt: Attempt) -> None:
+        """The job did not stop by itself: write its end, then end the process that still computes it."""
+        log.error("%s did not stop when told to: this process ends", attempt.job_id)
+        reason = attempt.reason
+        if reason is TimeLimit:
+            jobs.fail(self._db, attempt.job, "time_limit", time_limit_sentence(attempt.job.time_limit_s))
+        elif reason is Drained:
+            jobs.release(self._db, attempt.job, "the worker shut down")
+        elif reason is Cancelled:
+            jobs.stop(self._db, attempt.job)
+        _die()
+
+
+def time_limit_sentence(seconds: float) -> str:
+    """What the owner reads when a job ran too long."""
+    return f"The job was stopped at its time limit of {seconds:g} s. Ask for less, or for a longer limit."
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

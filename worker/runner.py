@@ -1,0 +1,230 @@
+"""Claims jobs for one device and runs them, one at a time, until nothing is left.
+
+The one place where what a kind raises becomes what a job is. Knows no Celery and no HTTP.
+"""
+
+import logging
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from shared import claims, devices, jobs, kinds
+from shared.claims import Claimant
+from shared.db import Database
+from shared.devices import Report, State
+from shared.errors import Cancelled, Invalid, JobError, RetryableError, Superseded, TimeLimit, Unavailable
+from shared.ids import new_id
+from shared.job import Job
+from shared.queue import Ringer
+from shared.settings import Settings
+from shared.storage import Storage
+from worker.attempt import Attempt
+from worker.devices import Device
+from worker.health import Health, is_fatal
+from worker.kinds import run_function
+from worker.pulse import Drained, Pulse, time_limit_sentence
+from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """A device's worker process: its claims, its resident models, its pulse."""
+
+    def __init__(self, settings: Settings, device: Device) -> None:
+        self.settings = settings
+        self.device = device
+        self.worker_id = new_id("wkr")
+        self.db = Database(settings.database_url, pool_size=2)
+        self.storage = Storage(settings.storage)
+        self.ringer = Ringer(settings)
+        self.health = Health(settings.home / "run" / f"{device.slug}.faults")
+        self.residency = Residency(device.budget(settings), cuda_memory if device.is_gpu else process_memory)
+        self._job_id: str | None = None
+        self._drain_requested = False
+        self._serves_accelerated = device.is_gpu
+        self.pulse = Pulse(settings, self.db, self._report, device.slug)
+
+    def begin(self) -> None:
+        """Put back what an earlier process of this device left, test the device, and look for work."""
+        self.pulse.start()
+        left = persist(lambda: jobs.reclaim(self.db, self.device.id, self.worker_id))
+        if left.requeued or left.ended:
+            log.warning("%s: %d job(s) of a lost worker put back, %d ended", self.device.id, left.requeued, left.ended)
+        if self.health.faults() and not self.health.quarantined():
+            self.health.self_test(self.device.torch_name)
+        self.ringer.ring(*left.pools)
+
+    def work_off(self) -> int:
+        """Claim and run until there is nothing for this device; returns how many jobs were run."""
+        count = 0
+        while self._may_claim() and (job := self._claim()) is not None:
+            self.run(job)
+            count += 1
+        return count
+
+    def run(self, job: Job) -> None:
+        """Run one claimed job to its end, whatever that is."""
+        # There may be more: the next device hears of it while this one works.
+        self.ringer.ring(job.pool)
+        workdir = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self._scratch()))
+        attempt = Attempt(
+            job,
+            db=self.db,
+            storage=self.storage,
+            residency=self.residency,
+            torch_device=self.device.torch_name,
+            workdir=workdir,
+            cache=self.settings.home / "cache",
+        )
+        self._job_id = job.id
+        self.pulse.watch(attempt)
+        try:
+            self._conclude(attempt, self._outcome(attempt))
+        finally:
+            self._job_id = None
+            self.pulse.release()
+            shutil.rmtree(workdir, ignore_errors=True)
+
+    def _outcome(self, attempt: Attempt) -> BaseException | None:
+        """Run the kind; what it raised, or None."""
+        job = attempt.job
+        try:
+            params = kinds.validate(job.kind, job.params)
+            run_function(job.kind)(params, attempt)
+        except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:
+            return error
+        return None
+
+    def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
+        """Write the end of an attempt; each write is safe to repeat while the database is away."""
+        job = attempt.job
+        match error:
+            case None:
+                persist(
+                    lambda: jobs.finish(
+                        self.db,
+                        job,
+                        attempt.outputs,
+                        progress=attempt.last_progress,
+                        metrics=attempt.metrics,
+                        model_version=attempt.model_version,
+                    )
+                )
+            case Superseded():
+                log.warning("%s attempt %d was superseded; its result is dropped", job.id, job.attempt)
+            case Cancelled():
+                persist(lambda: jobs.stop(self.db, job))
+            case Drained():
+                persist(lambda: jobs.release(self.db, job, "the worker shut down"))
+            case TimeLimit():
+                self._fail(attempt, "time_limit", time_limit_sentence(job.time_limit_s))
+            case _:
+                self._conclude_error(attempt, error)
+
+    def _conclude_error(self, attempt: Attempt, error: BaseException) -> None:
+        match error:
+            case JobError() | Invalid():
+                self._fail(attempt, error.code, str(error))
+            case RetryableError() | Unavailable():
+                self._fail(attempt, error.code, str(error), retryable=True)
+            case _ if is_out_of_memory(error):
+                self.residency.clear()
+                self._fail(attempt, "out_of_memory", _OUT_OF_MEMORY, error, retryable=attempt.job.failures == 0)
+            case _ if is_fatal(error):
+                self._fail(attempt, "device_error", "The device failed in the middle of the job.", error, retryable=True)
+                self.health.record_and_exit(error)
+            case _:
+                # A bug in a kind or a bad file fails each time; the machine's troubles may pass.
+                passing = isinstance(error, OSError | RuntimeError)
+                sentence = f"The job hit an unexpected error ({type(error).__name__}). Its log has the details."
+                self._fail(attempt, "internal", sentence, error, retryable=passing)
+
+    def _fail(
+        self, attempt: Attempt, code: str, message: str, error: BaseException | None = None, *, retryable: bool = False
+    ) -> None:
+        logs = []
+        if error is not None:
+            log.error("%s attempt %d failed", attempt.job_id, attempt.job.attempt, exc_info=error)
+            logs = attempt.save_log("".join(traceback.format_exception(error)))
+        retry_s = self.settings.retry_s
+        persist(
+            lambda: jobs.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs)
+        )
+
+    def _claim(self) -> Job | None:
+        claimant = Claimant(self.worker_id, self.device.id, self._pools())
+        try:
+            return claims.claim(
+                self.db, claimant, lease_s=self.settings.lease_s, resident=self.residency.models()
+            )
+        except Unavailable as error:
+            log.warning("no claim: %s", error)
+            return None
+
+    def _pools(self) -> tuple[str, ...]:
+        own = (*self.device.pools, self.device.id)
+        return (*own, "accelerated") if self._serves_accelerated else own
+
+    def _may_claim(self) -> bool:
+        return not (self.pulse.draining or self._drain_requested or self.health.quarantined())
+
+    def _report(self) -> None:
+        """Tell the site about this device; called by the pulse thread."""
+        used = cuda_memory() if self.device.is_gpu else process_memory()
+        self._drain_requested = devices.report(
+            self.db,
+            Report(
+                id=self.device.id,
+                host=self.device.host,
+                name=self.device.name,
+                title=self.device.title,
+                pool=self.device.pools[0],
+                worker_id=self.worker_id,
+                state=self._state(),
+                memory_total=self.device.memory,
+                memory_used=used,
+                resident=self.residency.resident(),
+                job_id=self._job_id,
+                note=self.health.note(),
+            ),
+        )
+        self._serves_accelerated = self.device.is_gpu or not devices.has_gpu(self.db)
+
+    def _state(self) -> State:
+        if self.health.quarantined():
+            return "quarantined"
+        if self.pulse.draining or self._drain_requested:
+            return "draining"
+        return "busy" if self._job_id else "idle"
+
+    def _scratch(self) -> Path:
+        folder = self.settings.home / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+_OUT_OF_MEMORY = "The device has too little memory for this. Ask for a smaller size, fewer at a time, or a smaller model."
+
+
+def persist(write: Callable[[], T], *, patience_s: float = 600) -> T:
+    """Do a write that must not be lost, again and again while the database is away.
+
+    Raises:
+        Unavailable: it was away for longer than `patience_s`; the lease has long gone to another worker.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return write()
+        except Unavailable as error:
+            if time.monotonic() > until:
+                raise
+            log.warning("%s Trying again.", error)
+            time.sleep(1)
