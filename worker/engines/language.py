@@ -45,17 +45,19 @@ class LanguageModel:
         """Plain text as tokens, [1, length]."""
         return self._fit(self.tokenizer(text, return_tensors="pt")["input_ids"])
 
-    def encode_chat(self, messages: Sequence[dict[str, str]]) -> torch.Tensor:
-        """A conversation in the model's own form, up to where its answer begins, [1, length]."""
+    def encode_chat(self, messages: Sequence[dict[str, str]], begin: str = "") -> torch.Tensor:
+        """A conversation in the model's own form, up to where its answer begins, [1, length].
+
+        `begin` is the answer's beginning, which the model then continues.
+        """
         if not self.chats:
             raise JobError("no_chat_template", "This model knows no conversations; send a prompt instead.")
         try:
-            encoded = self.tokenizer.apply_chat_template(
-                list(messages), add_generation_prompt=True, return_tensors="pt", return_dict=True
-            )
+            text = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
         except TemplateError as error:
             raise JobError("bad_messages", f"This model does not accept the conversation: {error}.") from error
-        return self._fit(encoded["input_ids"])
+        # The form already holds the special tokens.
+        return self._fit(self.tokenizer(text + begin, add_special_tokens=False, return_tensors="pt")["input_ids"])
 
     def _fit(self, tokens: torch.Tensor) -> torch.Tensor:
         if not tokens.shape[-1]:
