@@ -1,0 +1,1 @@
+"""The `atelier` command: it starts processes and speaks HTTP. It knows no model, no page and no row."""
