@@ -8,8 +8,9 @@ Decides only; `shared.jobs` writes the state.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select, update
 
 from shared import costs, jobs
 from shared.db import Database
@@ -62,12 +63,12 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         return job
 
 
-def _eligible(claimant: Claimant):  # type: ignore[no-untyped-def]  # SQLAlchemy's clause types say less than this
+def _eligible(claimant: Claimant) -> ColumnElement[bool]:
     waiting = (rows.c.state == JobState.QUEUED) & (rows.c.run_at <= func.now())
     return waiting & (rows.c.pool == func.any(list(claimant.pools)))
 
 
-def _next_owner(connection: Connection, claimant: Claimant, now_served: float) -> Row[tuple[str, float, float]] | None:
+def _next_owner(connection: Connection, claimant: Claimant, now_served: float) -> Row[Any, Any, Any] | None:
     running = (
         select(func.count())
         .where(rows.c.owner_id == owners.c.id, rows.c.state == JobState.RUNNING)
@@ -83,9 +84,7 @@ def _next_owner(connection: Connection, claimant: Claimant, now_served: float) -
     ).one_or_none()
 
 
-def _best(
-    connection: Connection, claimant: Claimant, owner_id: str, resident: Sequence[str]
-) -> Row[tuple[str, str, str | None, float]] | None:
+def _best(connection: Connection, claimant: Claimant, owner_id: str, resident: Sequence[str]) -> Row[Any] | None:
     waited = func.extract("epoch", func.now() - rows.c.run_at)
     heads = connection.execute(
         select(rows.c.id, rows.c.kind, rows.c.model, waited.label("waited"))

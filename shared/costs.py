@@ -1,9 +1,6 @@
 """What work costs in device seconds, learned from what it took: the fair claim charges it, the site estimates by it."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.records import costs, owners
@@ -22,7 +19,7 @@ def estimate(connection: Connection, kind: str, model: str | None) -> float:
     return UNKNOWN_S if found is None else found
 
 
-def settle(connection: Connection, row: Mapping[str, Any]) -> float:
+def settle(connection: Connection, row: RowMapping) -> float:
     """Correct the charge of a claim to what the attempt really took, on its owner's virtual time."""
     taken = func.extract("epoch", func.now() - row["started_at"])
     seconds: float = float(connection.execute(select(taken)).scalar_one()) if row["started_at"] else 0.0
@@ -31,7 +28,7 @@ def settle(connection: Connection, row: Mapping[str, Any]) -> float:
     return seconds
 
 
-def learn(connection: Connection, row: Mapping[str, Any]) -> None:
+def learn(connection: Connection, row: RowMapping) -> None:
     """Settle a job that succeeded, and let the estimate follow it."""
     seconds = settle(connection, row)
     key = {"kind": row["kind"], "model": row["model"] or ""}

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.db import Database
@@ -118,10 +118,10 @@ def forget(db: Database, *, silent_days: float = 7) -> int:
         return connection.execute(delete(devices).where(old)).rowcount
 
 
-def _device(row: Any) -> Device:  # noqa: ANN401 - a SQLAlchemy row mapping
+def _device(row: RowMapping) -> Device:
     resident: Sequence[dict[str, Any]] = row["resident"]
     return Device(**{**row, "resident": tuple(Resident(**each) for each in resident)})
 
 
-def _seconds(seconds: float) -> Any:  # noqa: ANN401 - a SQL interval
+def _seconds(seconds: float) -> ColumnElement[timedelta]:
     return func.make_interval(0, 0, 0, 0, 0, 0, seconds)

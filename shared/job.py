@@ -1,10 +1,11 @@
 """What a job, its progress, its artifacts and its events are: values, no behaviour."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
+
+from sqlalchemy import RowMapping
 
 Role = Literal["output", "preview", "model", "checkpoint", "log"]
 
@@ -103,7 +104,7 @@ class Event:
     data: dict[str, Any]
 
 
-def job_from(row: Mapping[str, Any]) -> Job:
+def job_from(row: RowMapping) -> Job:
     """A `Job` from a row of the jobs table."""
     values = {name: row[name] for name in _JOB_COLUMNS}
     values["state"] = JobState(row["state"])
@@ -111,7 +112,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
     return Job(**values)
 
 
-def artifact_from(row: Mapping[str, Any]) -> Artifact:
+def artifact_from(row: RowMapping) -> Artifact:
     """An `Artifact` from a row of the artifacts table."""
     return Artifact(**{name: row[name] for name in _ARTIFACT_COLUMNS})
 

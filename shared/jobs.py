@@ -389,8 +389,8 @@ def _ended(state: JobState) -> dict[str, Any]:
 
 def _waiting() -> dict[str, Any]:
     """What a job that goes back to the queue forgets; its rank stays, so it keeps its place."""
-    free = {"state": JobState.QUEUED, "lease_until": None, "worker_id": None, "device": None, "progress": {}}
-    return {**free, "revision": jobs.c.revision + 1}
+    forgotten: dict[str, Any] = {"lease_until": None, "worker_id": None, "device": None, "progress": {}}
+    return {"state": JobState.QUEUED, "revision": jobs.c.revision + 1, **forgotten}
 
 
 def _requeue(db: Database, job: Job, code: str, message: str, delay_s: float) -> JobState | None:
@@ -422,7 +422,7 @@ def _already(db: Database, job: Job) -> JobState | None:
     return JobState(state) if state else None
 
 
-def _rank(priority: int, run_at: datetime | None) -> ColumnElement[float]:
+def _rank(priority: int, run_at: datetime | None) -> ColumnElement[Any]:
     """Aged priority as a constant: whoever waits gains a level each `PRIORITY_STEP_S`, so order never changes."""
     moment = func.extract("epoch", func.greatest(func.now(), run_at) if run_at else func.now())
     return moment - priority * PRIORITY_STEP_S
@@ -434,7 +434,7 @@ def _in(seconds: float) -> ColumnElement[datetime]:
 
 def _backoff(first_s: float, failures: int) -> float:
     """Doubling with full jitter above half, so that what failed together does not return together."""
-    return first_s * 2**failures * random.uniform(0.5, 1)  # noqa: S311 - spreads load, guards nothing
+    return first_s * float(2**failures) * random.uniform(0.5, 1)
 
 
 def _plain(progress: Progress) -> dict[str, Any]:

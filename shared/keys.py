@@ -7,9 +7,9 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared import owners
@@ -168,7 +168,7 @@ def ensure_admin(db: Database, secret: str | None, *, cap_queued: int = 20_000) 
 _COLUMNS = tuple(keys.c[name] for name in Key.__dataclass_fields__)
 
 
-def _key(row) -> Key:  # type: ignore[no-untyped-def]  # a SQLAlchemy row of _COLUMNS
+def _key(row: Row[Any]) -> Key:
     return Key(**{**row._mapping, "scopes": tuple(row.scopes)})
 
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared import artifacts
@@ -219,11 +219,11 @@ def package_folder(path: str) -> Path | None:
 _COLUMNS = tuple(models.c[name] for name in Model.__dataclass_fields__)
 
 
-def _visible(owner_id: str | None):  # type: ignore[no-untyped-def]  # a SQL clause
+def _visible(owner_id: str | None) -> ColumnElement[bool]:
     return or_(models.c.owner_id.is_(None), models.c.owner_id == owner_id)
 
 
-def _named(owner_id: str | None, name: str):  # type: ignore[no-untyped-def]  # a SQL statement
+def _named(owner_id: str | None, name: str) -> Select[Any]:
     own_first = models.c.owner_id.is_(None)
     return select(*_COLUMNS).where(_visible(owner_id), models.c.name == name).order_by(own_first).limit(1)
 
@@ -254,7 +254,7 @@ def _fetched(db: Database, storage: Storage, owner_id: str, model: Model, cache:
     form, _, rest = model.source.partition(":")
     if form == "hub":
         # The hub's client takes a second to import and is needed only where a model comes from there.
-        from shared.hub import snapshot
+        from shared.hub import snapshot  # noqa: PLC0415 - see above
 
         return snapshot(rest, model.revision or "", cache / "hub")
     try:

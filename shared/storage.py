@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore import GetOptions
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
@@ -82,8 +83,8 @@ class Storage:
             yield from _stream_file(self.folder / key, start, end)
             return
         with _reported():
-            span = None if start == 0 and end is None else ((start, end) if end is not None else {"offset": start})
-            found = obstore.get(self._store(), key, options={"range": span} if span else None)
+            span: GetOptions = {"range": (start, end) if end is not None else {"offset": start}}
+            found = obstore.get(self._store(), key, options=span if start or end is not None else None)
             for chunk in found.stream(min_chunk_size=CHUNK):
                 yield bytes(chunk)
 

@@ -31,7 +31,15 @@ class Attempt:
     """The context of a running job. Implements `worker.context.JobContext`."""
 
     def __init__(
-        self, job: Job, *, db: Database, storage: Storage, residency: Residency, torch_device: str, workdir: Path, cache: Path
+        self,
+        job: Job,
+        *,
+        db: Database,
+        storage: Storage,
+        residency: Residency,
+        torch_device: str,
+        workdir: Path,
+        cache: Path,
     ) -> None:
         self.job = job
         self.job_id = job.id
@@ -59,7 +67,7 @@ class Attempt:
             self.moved = time.monotonic()
         self.check_cancelled()
 
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
+    def metric(self, name: str, value: float, step: int | None = None) -> None:  # noqa: ARG002 - curves come with training
         """Record a figure; the last value of each name is the job's."""
         with self._lock:
             self.metrics[name] = float(value)

@@ -114,7 +114,7 @@ def _gpus() -> dict[int, tuple[str, int]]:
         return {}
     query = [tool, "--query-gpu=index,name,memory.total", "--format=csv,noheader,nounits"]
     try:
-        listed = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout  # noqa: S603
+        listed = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
     rows = [line.split(", ") for line in listed.splitlines() if line.count(", ") == 2]

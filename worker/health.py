@@ -68,7 +68,7 @@ class Health:
         A device that fails it is counted as faulty once more, and the process ends.
         """
         # Only a device that has failed before needs torch at this moment.
-        import torch
+        import torch  # noqa: PLC0415 - see above
 
         try:
             ones = torch.ones(64, 64, device=torch_device)

@@ -98,7 +98,7 @@ class Runner:
         try:
             params = kinds.validate(job.kind, job.params)
             run_function(job.kind)(params, attempt)
-        except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:
+        except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
         return None
 
@@ -138,7 +138,9 @@ class Runner:
                 self.residency.clear()
                 self._fail(attempt, "out_of_memory", _OUT_OF_MEMORY, error, retryable=attempt.job.failures == 0)
             case _ if is_fatal(error):
-                self._fail(attempt, "device_error", "The device failed in the middle of the job.", error, retryable=True)
+                self._fail(
+                    attempt, "device_error", "The device failed in the middle of the job.", error, retryable=True
+                )
                 self.health.record_and_exit(error)
             case _:
                 # A bug in a kind or a bad file fails each time; the machine's troubles may pass.
@@ -154,16 +156,12 @@ class Runner:
             log.error("%s attempt %d failed", attempt.job_id, attempt.job.attempt, exc_info=error)
             logs = attempt.save_log("".join(traceback.format_exception(error)))
         retry_s = self.settings.retry_s
-        persist(
-            lambda: jobs.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs)
-        )
+        persist(lambda: jobs.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs))
 
     def _claim(self) -> Job | None:
         claimant = Claimant(self.worker_id, self.device.id, self._pools())
         try:
-            return claims.claim(
-                self.db, claimant, lease_s=self.settings.lease_s, resident=self.residency.models()
-            )
+            return claims.claim(self.db, claimant, lease_s=self.settings.lease_s, resident=self.residency.models())
         except Unavailable as error:
             log.warning("no claim: %s", error)
             return None
@@ -210,7 +208,9 @@ class Runner:
         return folder
 
 
-_OUT_OF_MEMORY = "The device has too little memory for this. Ask for a smaller size, fewer at a time, or a smaller model."
+_OUT_OF_MEMORY = (
+    "The device has too little memory for this. Ask for a smaller size, fewer at a time, or a smaller model."
+)
 
 
 def persist(write: Callable[[], T], *, patience_s: float = 600) -> T:

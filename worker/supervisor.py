@@ -36,6 +36,11 @@ class _Station:
     start_after: float = 0.0
     crashes: list[float] = field(default_factory=list)
 
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.poll() is None
+
 
 class Supervisor:
     """Runs until told to stop, then lets every worker finish or put back its job."""
@@ -90,7 +95,7 @@ class Supervisor:
         command = [sys.executable, "-m", "celery", "--quiet", "-A", "worker.celery:app", "worker", "--concurrency", "1"]
         command += ["--hostname", f"{device.slug}@%h"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
-        return subprocess.Popen(  # noqa: S603 - an argument list of our own
+        return subprocess.Popen(
             command,
             env=os.environ | device_environment(device),
             cwd=Path(__file__).parents[1],
@@ -105,7 +110,9 @@ class Supervisor:
         for station in running:
             self._signal(station, signal.SIGTERM)
         until = time.monotonic() + self._settings.drain_s + KILL_AFTER_S
-        while time.monotonic() < until and any(station.process and station.process.poll() is None for station in running):
+        while time.monotonic() < until and any(
+            station.process and station.process.poll() is None for station in running
+        ):
             time.sleep(0.05)
         for station in running:
             if station.process and station.process.poll() is None:
@@ -129,5 +136,3 @@ def device_environment(device: Device) -> dict[str, str]:
 
 def _follow() -> None:
     die_with_parent(signal.SIGTERM)
-
-

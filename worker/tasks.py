@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 def begin(settings: Settings, device: Device) -> None:
     """Make this process the worker of a device, and load what its first job will need meanwhile."""
-    global _runner
+    global _runner  # noqa: PLW0603 - set once, at the start of the process
     _runner = Runner(settings, device)
     _runner.begin()
     threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
