@@ -179,7 +179,7 @@ class Postgres:
                 if not each.stat().st_mode & 0o001:
                     raise Unavailable(
                         "PostgreSQL does not run as root. This system allows no user namespaces, and the user "
-                        f"{user!r} may not enter {each}. Run Atelier as an ordinary user, or name a server in DATABASE_URL."
+                        f"{user!r} may not enter {each}. Run Atelier as an ordinary user, or set DATABASE_URL."
                     )
 
     def _remove_stale_pid(self) -> None:
