@@ -107,7 +107,7 @@ class Row:
             self.text, self.finish = self.text[: min(found)], "stop"
 
 
-class SeededSampler(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+class SeededSampler(LogitsProcessor):
     """Sampling as an argmax: logits plus Gumbel noise, drawn by each row's own generator.
 
     The noise belongs to the token, not to its rank, so rounding between batch sizes does not change the choice.
@@ -138,7 +138,7 @@ def _gumbel(uniform: torch.Tensor) -> torch.Tensor:
     return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
 
 
-class _Watch(StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
+class _Watch(StoppingCriteria):
     """Sees every token of every row; what `on_step` raises ends the generation."""
 
     def __init__(self, rows: list[Row], on_step: Callable[[int, list[Row]], None]) -> None:

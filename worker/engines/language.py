@@ -5,12 +5,8 @@ Does not know how tokens are chosen; that is `decoding`.
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from shared.errors import JobError
 from worker.engines.loading import check_folder, compute_dtype, model_file, reading, weights_size
+from worker.engines.unpacking import unpacked_gguf
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
@@ -91,49 +88,6 @@ def language_model_size(source: ModelSource) -> int:
     if source.file:
         return _GGUF_GROWTH * model_file(source, ".gguf").stat().st_size
     return weights_size(source.folder)
-
-
-def unpacked_gguf(source: ModelSource) -> Path:
-    """The folder of the model's weights as 32-bit safetensors; made at the first use, in the source's cache.
-
-    Reading a GGUF file takes half a minute, most of it the vocabulary; the folder takes a second.
-    """
-    file = model_file(source, ".gguf")
-    folder = source.cache / "fp32"
-    if (folder / "config.json").is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # A folder of this process's own, then one rename: two workers may do this at once, and either may be killed.
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with reading(source):
-            _unpack(file, building)
-        building.chmod(0o755)
-        os.rename(building, folder)
-    except OSError:
-        if not (folder / "config.json").is_file():
-            raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return folder
-
-
-def _unpack(file: Path, folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
-    tokenizer.save_pretrained(folder)
-    packed = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
-    )
-    # transformers refuses to save a model that it loaded from GGUF, so its weights move to one that it did not.
-    config = type(packed.config).from_dict(
-        {name: value for name, value in packed.config.to_dict().items() if name != "quantization_config"}
-    )
-    with torch.device("meta"):
-        plain = type(packed)(config)
-    plain.load_state_dict(packed.state_dict(), assign=True)
-    plain.tie_weights()
-    plain.generation_config = packed.generation_config
-    plain.save_pretrained(folder)
 
 
 def _window(model: Any) -> int:
