@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore import GetOptions
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from shared.errors import NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 CHUNK = 1 << 20
 """Bytes read or written at a time."""
@@ -83,7 +86,7 @@ class Storage:
             yield from _stream_file(self.folder / key, start, end)
             return
         with _reported():
-            span: GetOptions = {"range": (start, end) if end is not None else {"offset": start}}
+            span: "GetOptions" = {"range": (start, end) if end is not None else {"offset": start}}
             found = obstore.get(self._store(), key, options=span if start or end is not None else None)
             for chunk in found.stream(min_chunk_size=CHUNK):
                 yield bytes(chunk)
