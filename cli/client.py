@@ -1,0 +1,176 @@
+"""The public HTTP API as this command uses it: the same door that every other client goes through."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, cast
+from uuid import uuid4
+
+import httpx2
+
+from shared.errors import AtelierError, Unavailable
+
+TERMINAL = {"succeeded", "failed", "cancelled"}
+
+WAIT_S = 50
+"""Longest that one request asks the server to wait for a change, in seconds; the server allows 60."""
+
+
+class Artifact(TypedDict):
+    """What a job made."""
+
+    id: str
+    role: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    url: str
+
+
+class Progress(TypedDict):
+    """How far a job is."""
+
+    done: int
+    total: int | None
+    note: str
+    text: NotRequired[str | None]
+
+
+class Failure(TypedDict):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class Job(TypedDict):
+    """A job as the API tells it; what this command does not use is left out."""
+
+    id: str
+    kind: str
+    state: str
+    progress: Progress
+    position: dict[str, Any] | None
+    attempt: int
+    device: str | None
+    timings: dict[str, Any]
+    metrics: dict[str, float]
+    error: Failure | None
+    artifacts: list[Artifact]
+    title: NotRequired[str | None]
+
+
+class Client:
+    """A connection to one site with one key."""
+
+    def __init__(self, url: str, key: str, *, transport: httpx2.BaseTransport | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._http = httpx2.Client(
+            base_url=self._url,
+            headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+            timeout=httpx2.Timeout(WAIT_S + 15, connect=5),
+            trust_env=False,
+            transport=transport,
+        )
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, kind: str, params: dict[str, Any], priority: int | None = None) -> Job:
+        """Send a job; asking again with the same idempotency key after a broken connection makes no second one."""
+        body: dict[str, Any] = {"kind": kind, "params": params}
+        if priority is not None:
+            body["priority"] = priority
+        headers = {"Idempotency-Key": uuid4().hex}
+        try:
+            return cast(Job, self._ask("POST", "/api/jobs", json=body, headers=headers))
+        except _ConnectionLostError:
+            return cast(Job, self._ask("POST", "/api/jobs", json=body, headers=headers))
+
+    def job(self, job_id: str, wait_s: int = 0) -> Job:
+        """A job; with `wait_s`, the answer waits that long for the job to end."""
+        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        return cast(Job, self._ask("GET", f"/api/jobs/{job_id}", headers=headers))
+
+    def jobs(self, **filters: str | int | None) -> list[Job]:
+        """The newest jobs."""
+        query = {name: value for name, value in filters.items() if value is not None}
+        return cast(list[Job], _items(self._ask("GET", "/api/jobs", params=query)))
+
+    def cancel(self, job_id: str) -> Job:
+        return cast(Job, self._ask("POST", f"/api/jobs/{job_id}/cancel"))
+
+    def get(self, path: str, **query: str | None) -> list[dict[str, Any]]:
+        """The items of a listing."""
+        wanted = {name: value for name, value in query.items() if value is not None}
+        return cast(list[dict[str, Any]], _items(self._ask("GET", path, params=wanted)))
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return cast(dict[str, Any], self._ask("POST", path, json=body))
+
+    def delete(self, path: str) -> None:
+        self._ask("DELETE", path)
+
+    def absolute(self, url: str) -> str:
+        """An address as a person can open it."""
+        return url if url.startswith("http") else f"{self._url}{url}"
+
+    def download(self, url: str, path: Path) -> None:
+        """Save an artifact, a chunk at a time."""
+        partial = path.with_name(path.name + ".part")
+        with partial.open("wb") as file:
+            for chunk in self._stream(url):
+                file.write(chunk)
+        partial.replace(path)
+
+    def _stream(self, url: str) -> Iterator[bytes]:
+        # The store may be elsewhere and sign its own addresses: follow, without our key in the headers.
+        try:
+            with self._http.stream("GET", url, follow_redirects=True) as response:
+                if response.is_error:
+                    response.read()
+                    raise _refusal(response)
+                yield from response.iter_bytes()
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from error
+        if response.is_error:
+            raise _refusal(response)
+        return response.json() if response.content else {}
+
+    def _unreachable(self, error: httpx2.TransportError) -> AtelierError:
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return Unavailable(
+                f"Nothing answers at {self._url}. Start the site with `atelier up`, or name another with --url."
+            )
+        return _ConnectionLostError(f"The connection to {self._url} broke off: {error}")
+
+
+class _ConnectionLostError(Unavailable):
+    """The request may or may not have arrived."""
+
+
+def _items(answer: Any) -> Any:
+    return answer["items"] if isinstance(answer, dict) else answer
+
+
+def _refusal(response: httpx2.Response) -> AtelierError:
+    """The server's problem+json as one sentence for each wrong field."""
+    try:
+        problem = response.json()
+        sentence = str(problem.get("detail") or problem.get("title"))
+        code = str(problem.get("code", "refused"))
+        wrong = [f"  {each['field']}: {each['message']}" for each in problem.get("errors") or [] if each.get("field")]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return AtelierError(f"The server answered {response.status_code} {response.reason_phrase}.", code="refused")
+    if response.status_code == httpx2.codes.UNAUTHORIZED:
+        sentence += " Give one with --key or ATELIER_API_KEY."
+    return AtelierError("\n".join([sentence, *wrong]), code=code)

@@ -1,0 +1,221 @@
+"""What one installation runs on this machine: services, site, beat and workers, started and stopped in order."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from cli import owner
+from cli.embedded import Postgres, Redis
+from cli.home import Home
+from cli.processes import Command, Process
+from migrations.upgrade import upgrade
+from shared import library
+from shared.db import Database
+from shared.errors import Conflict, Unavailable
+from shared.settings import Settings
+
+WEB_PROCESSES = 2
+WEB_THREADS = 32
+"""Threads of each web process. An open event stream or long poll holds one, so there are more than cores."""
+
+READY_S = 90
+PROMPT_DRAIN_S = 10.0
+"""How long a running job may go on after Ctrl-C before it is put back, unless ATELIER_DRAIN_S says otherwise."""
+
+LONG_LIFE_S = 60.0
+MAX_DELAY_S = 30.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass
+class Part:
+    """One of our own processes, and when it may be started again if it keeps dying."""
+
+    command: Command
+    patience_s: float
+    process: Process | None = None
+    started_at: float = 0.0
+    deaths: int = 0
+
+
+class Stack:
+    """The processes of one home folder. `say` gets a short sentence for each step."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.home = Home(settings.home)
+        self.key = ""
+        self._say = say
+        if "drain_s" not in settings.model_fields_set:
+            settings = settings.model_copy(update={"drain_s": PROMPT_DRAIN_S})
+        self.settings = settings
+        self._redis: Redis | None = None
+        self._postgres: Postgres | None = None
+        self._parts: list[Part] = []
+
+    @property
+    def url(self) -> str:
+        return self.settings.url
+
+    def start(self) -> None:
+        """Start every part; returns when the site answers that it is ready.
+
+        Raises:
+            AtelierError: a part cannot be started; the sentence says which and what to do.
+        """
+        check_address(self.settings)
+        self.home.make()
+        self._start_services(self.home.lock())
+        self._say("bringing the database to the newest schema")
+        upgrade(self.settings.database_url)
+        self._register()
+        environment = environment_of(self.settings)
+        for part in parts(environment, self.settings):
+            self._say(f"starting {part.command.name}")
+            self._parts.append(part)
+            self._launch(part)
+        self._await_ready()
+
+    def tend(self) -> None:
+        """Start again what has died; call it every now and then."""
+        for service in (self._redis, self._postgres):
+            if service and service.process and service.process.returncode is not None:
+                self._say(f"{service.process.name} has ended; starting it again")
+                service.start()
+        for part in self._parts:
+            if part.process and part.process.returncode is not None:
+                lived = time.monotonic() - part.started_at
+                part.deaths = part.deaths + 1 if lived < LONG_LIFE_S else 1
+                if lived >= min(2.0 ** (part.deaths - 1), MAX_DELAY_S):
+                    self._say(f"{part.command.name} has ended; starting it again. Its log: {part.process.log}")
+                    self._launch(part)
+
+    def run(self) -> None:
+        """Keep everything running until interrupted."""
+        while True:
+            self.tend()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """Stop everything in order; a second interruption stops it at once."""
+        try:
+            for part in self._parts:
+                if part.process:
+                    part.process.stop(part.patience_s)
+            for service in (self._redis, self._postgres):
+                if service:
+                    service.stop()
+        except KeyboardInterrupt:
+            self._say("stopping at once")
+            for process in [part.process for part in self._parts]:
+                if process:
+                    process.kill()
+            for service in (self._redis, self._postgres):
+                if service:
+                    service.stop()
+
+    def _start_services(self, lock: int) -> None:
+        if not self.settings.redis_url:
+            self._say("starting Redis")
+            self._redis = Redis(self.home, (lock,))
+            self._redis.start()
+            self.settings = self.settings.model_copy(update={"redis_url": self._redis.url})
+        if not self.settings.database_url:
+            self._say("starting Postgres")
+            self._postgres = Postgres(self.home, (lock,))
+            self._postgres.start()
+            self.settings = self.settings.model_copy(update={"database_url": self._postgres.url})
+
+    def _register(self) -> None:
+        db = Database(self.settings.database_url)
+        try:
+            self.key = owner.ensure_key(db, self.settings, self.home)
+            library.ensure_starters(db)
+        finally:
+            db.dispose()
+
+    def _launch(self, part: Part) -> None:
+        part.process = Process(part.command, self.home.log(part.command.name))
+        part.started_at = time.monotonic()
+
+    def _await_ready(self) -> None:
+        self._say("waiting for the site")
+        until = time.monotonic() + READY_S
+        with httpx2.Client(base_url=local_url(self.settings), timeout=5, trust_env=False) as client:
+            while time.monotonic() < until:
+                for part in self._parts:
+                    if part.process and part.process.returncode is not None:
+                        raise Unavailable(
+                            f"{part.command.name} ended with status {part.process.returncode}. "
+                            f"Its log {part.process.log} ends with:\n{part.process.last_words()}"
+                        )
+                try:
+                    if client.get("/readyz").status_code == httpx2.codes.OK:
+                        return
+                except httpx2.HTTPError:
+                    pass  # not listening yet
+                time.sleep(0.1)
+        raise Unavailable(f"The site did not become ready within {READY_S} s. See {self.home.log('web')}.")
+
+
+def parts(environment: dict[str, str], settings: Settings) -> list[Part]:
+    """Our own processes, in the order in which they start and stop."""
+    here = Path(__file__).parents[1]
+
+    def part(name: str, arguments: list[str], patience_s: float) -> Part:
+        return Part(Command(name, [sys.executable, "-m", *arguments], environment, folder=here), patience_s)
+
+    web = ["granian", "--interface", "wsgi", "--factory", "--no-ws", "--host", settings.host]
+    web += ["--port", str(settings.port), "--workers", str(WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS)]
+    web += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "web.app:create_app"]
+    return [
+        part("web", web, 15),
+        part("beat", ["worker.beat"], 15),
+        part("worker", ["worker"], settings.drain_s + 20),
+    ]
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment that gives a child exactly these settings."""
+    return os.environ | {
+        "ATELIER_HOME": str(settings.home),
+        "ATELIER_HOST": settings.host,
+        "ATELIER_PORT": str(settings.port),
+        "ATELIER_DRAIN_S": str(settings.drain_s),
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "STORAGE_URL": settings.storage,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def local_url(settings: Settings) -> str:
+    """Where this machine reaches the site."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    return f"http://{host}:{settings.port}"
+
+
+def check_address(settings: Settings) -> None:
+    """Raises Conflict where the site may not or cannot listen."""
+    if settings.host not in LOOPBACK and not settings.api_key:
+        raise Conflict(
+            f"ATELIER_HOST is {settings.host}: others could reach the site. Choose its key first: set ATELIER_API_KEY "
+            "to at least 16 characters that nobody can guess."
+        )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise Conflict(
+            f"Port {settings.port} of {settings.host} cannot be used: {error.strerror}. Stop what uses it, or choose "
+            "another port with ATELIER_PORT."
+        ) from error

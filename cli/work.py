@@ -1,0 +1,143 @@
+"""`atelier submit`, `status`, `jobs`, `cancel` and `kinds`: jobs from the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import show
+from cli.client import TERMINAL, WAIT_S, Client, Job
+from cli.connecting import connect, site_options
+from cli.demo import outputs
+from shared import kinds
+
+
+@click.command()
+@click.argument("kind")
+@click.argument("settings", nargs=-1, metavar="KEY=VALUE...")
+@click.option("--priority", type=click.IntRange(0, 9), help="0 to 9; higher goes first. Default: 5.")
+@click.option("--wait", is_flag=True, help="Wait for the end and download what was made into this folder.")
+@click.pass_context
+@site_options
+def submit(
+    context: click.Context, kind: str, settings: tuple[str, ...], *, priority: int | None, wait: bool,
+    url: str | None, key: str | None,
+) -> None:  # fmt: skip
+    """Submit a job: atelier submit generate_text prompt="a haiku" temperature=0.7
+
+    VALUE may be @FILE to read it from a file. `atelier kinds KIND` lists the keys.
+    """
+    params = parse(kind, settings)
+    with connect(url, key) as client:
+        job = client.submit(kind, params, priority)
+        click.echo(job["id"])
+        if not wait:
+            return
+        while job["state"] not in TERMINAL:
+            job = client.job(job["id"], WAIT_S)
+        _print(client, job)
+        for artifact in outputs(job):
+            client.download(artifact["url"], Path(artifact["name"]))
+    context.exit(0 if job["state"] == "succeeded" else 1)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@site_options
+def status(job_id: str, *, url: str | None, key: str | None) -> None:
+    """Show a job: its state, progress, error and artifacts."""
+    with connect(url, key) as client:
+        _print(client, client.job(job_id))
+
+
+@click.command("jobs")
+@click.option("--state", help="Only jobs in this state.")
+@click.option("--kind", help="Only jobs of this kind.")
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+@site_options
+def list_jobs(*, state: str | None, kind: str | None, limit: int, url: str | None, key: str | None) -> None:
+    """List the newest jobs."""
+    with connect(url, key) as client:
+        rows = [
+            [job["id"], job["kind"], job["state"], show.note(job), job.get("title")]
+            for job in client.jobs(state=state, kind=kind, limit=limit)
+        ]
+    show.table(["job", "kind", "state", "progress", "title"], rows)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@site_options
+def cancel(job_id: str, *, url: str | None, key: str | None) -> None:
+    """Cancel a job. One that runs stops at its next step."""
+    with connect(url, key) as client:
+        job = client.cancel(job_id)
+    click.echo("cancelled" if job["state"] == "cancelled" else f"{job['state']}; it stops at its next step")
+
+
+@click.command("kinds")
+@click.argument("kind", required=False)
+def list_kinds(kind: str | None) -> None:
+    """List the kinds of job, or the settings of one KIND."""
+    if kind is None:
+        show.table(["kind", "what it does"], [[name, kinds.params_class(name).summary] for name in kinds.names()])
+        return
+    fields = kinds.schema(kind)["properties"]
+    rows = [
+        [name, about.get("default"), about.get("description", about.get("title"))] for name, about in fields.items()
+    ]
+    show.table(["setting", "default", "meaning"], rows)
+
+
+def parse(kind: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Params from KEY=VALUE words, checked here already where the kind is known here.
+
+    Raises:
+        Invalid: a value is wrong; the sentence names the field.
+    """
+    written = dict(_pair(word) for word in settings)
+    if kind not in kinds.names():  # the server may know it
+        return {name: _json_or_text(value) for name, value in written.items()}
+    fields = kinds.schema(kind)["properties"]
+    values = {
+        name: value if _is_text(fields.get(name, {})) else _json_or_text(value) for name, value in written.items()
+    }
+    return kinds.validate(kind, values, strict=False).model_dump(mode="json", exclude_unset=True)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"{word!r} is not of the form key=value.")
+    if value.startswith("@"):
+        try:
+            value = Path(value[1:]).read_text()
+        except OSError as error:
+            raise click.UsageError(f"{value[1:]} cannot be read: {error.strerror}.") from error
+    return name, value
+
+
+def _is_text(field: dict[str, Any]) -> bool:
+    return "string" in {field.get("type"), *(each.get("type") for each in field.get("anyOf", []))}
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _print(client: Client, job: Job) -> None:
+    click.echo(f"{job['kind']} {job['state']}")
+    if job["state"] not in TERMINAL:
+        progress = job["progress"]
+        total = f" of {progress['total']}" if progress["total"] else ""
+        click.echo(f"  {show.note(job)}, step {progress['done']}{total}")
+    if job["error"]:
+        click.echo(f"  {job['error']['message']} ({job['error']['code']})")
+    for name, value in sorted(job["metrics"].items()):
+        click.echo(f"  {name}: {value:g}")
+    for artifact in job["artifacts"]:
+        click.echo(f"  {artifact['role']}: {artifact['name']}, {client.absolute(artifact['url'])}")
