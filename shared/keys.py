@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared import owners
@@ -109,11 +109,24 @@ def authenticate(db: Database, secret: str) -> Identity:
     Raises:
         Unauthorized: unknown, revoked or expired; the answer does not say which.
     """
+    return _use(db, keys.c.hash == _hash(secret))
+
+
+def identify(db: Database, key_id: str) -> Identity:
+    """The owner and scopes behind a session that was begun with this key.
+
+    Raises:
+        Unauthorized: the key is gone, revoked or expired.
+    """
+    return _use(db, keys.c.id == key_id)
+
+
+def _use(db: Database, which: ColumnElement[bool]) -> Identity:
     valid = keys.c.revoked_at.is_(None) & ((keys.c.expires_at.is_(None)) | (keys.c.expires_at > func.now()))
     who = (owner_rows.c.id, owner_rows.c.name, owner_rows.c.weight, owner_rows.c.cap_running, owner_rows.c.cap_queued)
     found = (
         update(keys)
-        .where(keys.c.hash == _hash(secret), valid, owner_rows.c.id == keys.c.owner_id)
+        .where(which, valid, owner_rows.c.id == keys.c.owner_id)
         .values(used_at=func.now())
         .returning(*who, keys.c.id.label("key_id"), keys.c.scopes, keys.c.rate_per_minute)
     )

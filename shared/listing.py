@@ -138,6 +138,16 @@ def depths(db: Database) -> list[Depth]:
         return [Depth(pool, kind, JobState(state), count) for pool, kind, state, count in rows]
 
 
+def ended(db: Database) -> list[tuple[str, JobState, int]]:
+    """How many jobs of every owner have ended, by kind and state, for the metrics page."""
+    over = jobs.c.finished_at.is_not(None)
+    with db.begin() as connection:
+        rows = connection.execute(
+            select(jobs.c.kind, jobs.c.state, func.count()).where(over).group_by(jobs.c.kind, jobs.c.state)
+        )
+        return [(kind, JobState(state), count) for kind, state, count in rows]
+
+
 def pools_with_work(db: Database) -> list[str]:
     """Pools that hold a job which could start now."""
     due = (jobs.c.state == JobState.QUEUED) & (jobs.c.run_at <= func.now())

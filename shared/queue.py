@@ -90,6 +90,13 @@ class Ringer:
                 self._thread.start()
             self._wake.notify()
 
+    def answers(self) -> bool:
+        """Whether Redis answers at this moment."""
+        try:
+            return bool(self._redis.ping())
+        except RedisError:
+            return False
+
     def _run(self) -> None:
         while True:
             with self._wake:

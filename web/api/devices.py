@@ -1,0 +1,48 @@
+"""The devices of the installation."""
+
+from flask import Response, json
+from flask_openapi import APIBlueprint
+
+from shared import devices, listing
+from shared.errors import NotFound
+from web.api.bodies import DevicesBody, ProblemBody
+from web.auth import identity, needs
+from web.site import site
+
+api = APIBlueprint(
+    "devices", __name__, url_prefix="/api/devices", abp_tags=[{"name": "devices"}], abp_responses={"4XX": ProblemBody}
+)
+
+
+@api.get("", responses={200: DevicesBody})
+@needs("jobs:read")
+def index() -> Response:
+    """Every device, what it holds in memory, and your job on it."""
+    body = {"devices": [_body(device) for device in devices.list_devices(site().db)]}
+    return Response(json.dumps(body), mimetype="application/json")
+
+
+def _body(device: devices.Device) -> dict[str, object]:
+    return {
+        "id": device.id,
+        "host": device.host,
+        "name": device.name,
+        "title": device.title,
+        "pool": device.pool,
+        "state": device.state if device.alive else "lost",
+        "alive": device.alive,
+        "note": device.note,
+        "memory_total": device.memory_total,
+        "memory_used": device.memory_used,
+        "resident": [{"model": each.model, "bytes": each.bytes} for each in device.resident],
+        "job_id": device.job_id if device.job_id and _mine(device.job_id) else None,
+        "heartbeat_at": device.heartbeat_at.isoformat(),
+    }
+
+
+def _mine(job_id: str) -> bool:
+    try:
+        listing.get(site().db, identity().owner.id, job_id)
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,191 @@
+"""Jobs: submit, look, wait, list, cancel, retry, follow."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, json, request, stream_with_context
+from flask_openapi import APIBlueprint
+
+from shared import artifacts, jobs, listing
+from shared.errors import Invalid, NotFound, Unavailable
+from shared.job import Job
+from web.api.bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest, ProblemBody
+from web.api.rendering import job_body
+from web.auth import identity, needs
+from web.site import site
+
+api = APIBlueprint(
+    "jobs", __name__, url_prefix="/api/jobs", abp_tags=[{"name": "jobs"}], abp_responses={"4XX": ProblemBody}
+)
+
+MAX_WAIT_S = 60
+COMMENT_EVERY_S = 15.0
+MAX_STREAM_S = 600.0
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+
+
+@api.post("", responses={202: JobBody})
+@needs("jobs:write")
+def submit(body: JobRequest) -> Response:
+    """Submit a job. The same Idempotency-Key with the same body answers with the first job."""
+    here = site()
+    try:
+        submitted = jobs.submit(
+            here.db,
+            identity().owner,
+            body.kind,
+            body.params,
+            idempotency_key=_idempotency_key(),
+            priority=body.priority,
+            pool=body.pool,
+            device=body.device,
+            time_limit_s=body.time_limit_s,
+        )
+    except NotFound as error:
+        raise Invalid(str(error), code="unknown_kind", field="kind") from error
+    here.ringer.ring(submitted.job.pool)
+    answer = _answer(submitted.job, 202)
+    answer.headers["Location"] = f"/api/jobs/{submitted.job.id}"
+    if not submitted.created:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return answer
+
+
+@api.get("", responses={200: JobPageBody})
+@needs("jobs:read")
+def page(query: JobQuery) -> Response:
+    """Your jobs, newest first, by filter and cursor."""
+    here, owner_id = site(), identity().owner.id
+    found = listing.page(
+        here.db,
+        owner_id,
+        states=query.state,
+        kind=query.kind,
+        model=query.model,
+        search=query.q,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    files = artifacts.of_jobs(here.db, owner_id, [job.id for job in found.items])
+    return _json({"jobs": [job_body(job, files[job.id], None) for job in found.items], "next": found.next})
+
+
+@api.get("/<job_id>", responses={200: JobBody})
+@needs("jobs:read")
+def show(path: JobPath) -> Response:
+    """One job. `Prefer: wait=N` holds the answer until the job changes or has ended, N ≤ 60 seconds.
+
+    With If-None-Match of the last ETag it answers 304 while nothing has changed.
+    """
+    here, owner_id = site(), identity().owner.id
+    job = listing.get(here.db, owner_id, path.job_id)
+    wait_s = _preferred_wait()
+    if wait_s and not job.done and here.watcher.sit():
+        try:
+            job = _wait_for_end(job, wait_s)
+        finally:
+            here.watcher.stand()
+    answer = _answer(job)
+    if wait_s:
+        answer.headers["Preference-Applied"] = f"wait={wait_s}"
+    return answer.make_conditional(request)
+
+
+@api.post("/<job_id>/cancel", responses={200: JobBody})
+@needs("jobs:write")
+def cancel(path: JobPath) -> Response:
+    """Cancel a job: at once while it waits, within a step while it runs."""
+    return _answer(jobs.cancel(site().db, identity().owner.id, path.job_id))
+
+
+@api.post("/<job_id>/retry", responses={202: JobBody})
+@needs("jobs:write")
+def retry(path: JobPath) -> Response:
+    """Submit the same request again, as a new job."""
+    here = site()
+    again = jobs.retry(here.db, identity().owner, path.job_id).job
+    here.ringer.ring(again.pool)
+    answer = _answer(again, 202)
+    answer.headers["Location"] = f"/api/jobs/{again.id}"
+    return answer
+
+
+@api.get("/<job_id>/events", responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}})
+@needs("jobs:read")
+def events(path: JobPath) -> Response:
+    """Follow a job (server-sent events): `job` at each change, `done` at its end. Last-Event-ID resumes."""
+    here, owner_id = site(), identity().owner.id
+    job = listing.get(here.db, owner_id, path.job_id)
+    if not here.watcher.sit():
+        raise Unavailable("Too many are watching at the moment; poll instead.", code="too_many_streams", retry_after=5)
+    last = request.headers.get("Last-Event-ID", "")
+    seen = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else -1
+    stream = Response(stream_with_context(_events(job, seen)), mimetype="text/event-stream")
+    stream.headers["Cache-Control"] = "no-store"
+    stream.headers["X-Accel-Buffering"] = "no"
+    stream.call_on_close(here.watcher.stand)
+    return stream
+
+
+def _events(job: Job, seen: int) -> Iterator[str]:
+    """Each new revision as an event, until the job has ended or the client has had its time."""
+    here = site()
+    left_s = MAX_STREAM_S
+    while True:
+        if job.revision != seen:
+            name = "done" if job.done else "job"
+            yield f"id: {job.revision}\nevent: {name}\ndata: {json.dumps(_body(job))}\n\n"
+            seen = job.revision
+        if job.done or left_s <= 0:
+            return
+        if not here.watcher.wait(job.id, job.revision, COMMENT_EVERY_S):
+            left_s -= COMMENT_EVERY_S
+            yield ": still there\n\n"
+        job = listing.get(here.db, job.owner_id, job.id)
+
+
+def _wait_for_end(job: Job, wait_s: int) -> Job:
+    """The job as it is once it has changed, ended, or `wait_s` have passed."""
+    here = site()
+    here.watcher.wait(job.id, job.revision, wait_s)
+    return listing.get(here.db, job.owner_id, job.id)
+
+
+def _preferred_wait() -> int:
+    for part in request.headers.get("Prefer", "").replace(";", ",").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.strip().lower() == "wait":
+            digits = value.strip().strip('"')
+            return min(MAX_WAIT_S, int(digits)) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else 0
+    return 0
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    key = key.strip().strip('"')
+    if not _KEY.match(key):
+        raise Invalid("An Idempotency-Key has 1 to 255 visible characters.", code="bad_key", field="Idempotency-Key")
+    return key
+
+
+def _answer(job: Job, status: int = 200) -> Response:
+    answer = _json(_body(job), status)
+    answer.set_etag(f"{job.id}-{job.revision}")
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+def _body(job: Job) -> dict[str, Any]:
+    """The job with its artifacts and its place, each asked for only where there can be one."""
+    here = site()
+    files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
+    place = listing.position(here.db, job) if job.revision and not job.done else None
+    return job_body(job, files, place)
+
+
+def _json(body: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(body), status, mimetype="application/json")

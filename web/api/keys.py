@@ -1,0 +1,65 @@
+"""API keys: made, listed, revoked."""
+
+from typing import Any
+
+from flask import Response, json
+from flask_openapi import APIBlueprint
+
+from shared import keys, owners
+from shared.errors import Forbidden
+from shared.keys import Key
+from web.api.bodies import KeyBody, KeyPath, KeyRequest, KeysBody, NewKeyBody, ProblemBody
+from web.auth import identity, needs
+from web.site import site
+
+api = APIBlueprint(
+    "keys", __name__, url_prefix="/api/keys", abp_tags=[{"name": "keys"}], abp_responses={"4XX": ProblemBody}
+)
+
+
+@api.get("", responses={200: KeysBody})
+@needs("keys:write")
+def index() -> Response:
+    """Your keys, without their secrets."""
+    found = keys.list_keys(site().db, identity().owner.id)
+    return Response(json.dumps({"keys": [_body(key) for key in found]}), mimetype="application/json")
+
+
+@api.post("", responses={201: NewKeyBody})
+@needs("keys:write")
+def create(body: KeyRequest) -> Response:
+    """Make a key; its secret is in this answer and nowhere else. Only an admin gives what it does not have."""
+    who = identity()
+    admin = "admin" in who.scopes
+    if not admin and (body.owner is not None or not set(body.scopes) <= who.scopes):
+        raise Forbidden("A key can give no more than it has. This needs an admin key.", code="admin_only")
+    owner_id = who.owner.id if body.owner is None else owners.ensure(site().db, body.owner).id
+    made = keys.create(
+        site().db,
+        owner_id,
+        body.label,
+        tuple(body.scopes),
+        expires_at=body.expires_at,
+        rate_per_minute=body.rate_per_minute,
+    )
+    return Response(json.dumps(_body(made.key) | {"secret": made.secret}), 201, mimetype="application/json")
+
+
+@api.delete("/<key_id>", responses={200: KeyBody})
+@needs("keys:write")
+def revoke(path: KeyPath) -> Response:
+    """End a key for good, within a second."""
+    ended = keys.revoke(site().db, identity().owner.id, path.key_id)
+    return Response(json.dumps(_body(ended)), mimetype="application/json")
+
+
+def _body(key: Key) -> dict[str, Any]:
+    times = {name: getattr(key, name) for name in ("created_at", "used_at", "expires_at", "revoked_at")}
+    return {
+        "id": key.id,
+        "label": key.label,
+        "hint": key.hint,
+        "scopes": list(key.scopes),
+        "rate_per_minute": key.rate_per_minute,
+        **{name: moment.isoformat() if moment else None for name, moment in times.items()},
+    }

@@ -1,0 +1,35 @@
+"""What this installation can do."""
+
+from typing import Any
+
+from flask import Response, json
+from flask_openapi import APIBlueprint
+
+from shared import kinds
+from web.api.bodies import KindsBody, ProblemBody
+from web.auth import needs
+
+api = APIBlueprint(
+    "kinds", __name__, url_prefix="/api/kinds", abp_tags=[{"name": "kinds"}], abp_responses={"4XX": ProblemBody}
+)
+
+
+@api.get("", responses={200: KindsBody})
+@needs("jobs:read")
+def index() -> Response:
+    """Every kind with the JSON Schema of its params."""
+    return Response(json.dumps({"kinds": [_body(name) for name in kinds.names()]}), mimetype="application/json")
+
+
+def _body(name: str) -> dict[str, Any]:
+    declared = kinds.params_class(name)
+    return {
+        "name": name,
+        "title": declared.title,
+        "summary": declared.summary,
+        "icon": declared.icon,
+        "output": declared.output,
+        "pool": declared.pool,
+        "params": kinds.schema(name),
+        "examples": declared.examples,
+    }

@@ -1,0 +1,63 @@
+"""The model library."""
+
+from typing import Any
+
+from flask import Response, json
+from flask_openapi import APIBlueprint
+
+from shared import library
+from shared.errors import Forbidden
+from shared.library import Model
+from web.api.bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody, ProblemBody
+from web.auth import identity, needs
+from web.site import site
+
+api = APIBlueprint(
+    "models", __name__, url_prefix="/api/models", abp_tags=[{"name": "models"}], abp_responses={"4XX": ProblemBody}
+)
+
+
+@api.get("", responses={200: ModelsBody})
+@needs("jobs:read")
+def index(query: ModelQuery) -> Response:
+    """The models that you may use, yours and everybody's."""
+    found = library.list_models(site().db, identity().owner.id, query.task)
+    return Response(json.dumps({"models": [_body(model) for model in found]}), mimetype="application/json")
+
+
+@api.post("", responses={201: ModelBody})
+@needs("models:write")
+def add(body: ModelRequest) -> Response:
+    """Put a model into the library. A folder or a package of the server is for its administrator to name."""
+    who = identity()
+    if body.source.startswith(("folder:", "package:")) and "admin" not in who.scopes:
+        raise Forbidden("Only an admin key may name a folder or a package of the server.", code="admin_only")
+    owner_id = None if "admin" in who.scopes else who.owner.id
+    model = library.add(site().db, owner_id, **body.model_dump())
+    return Response(json.dumps(_body(model)), 201, mimetype="application/json")
+
+
+@api.delete("/<path:name>", responses={204: None})
+@needs("models:write")
+def remove(path: ModelPath) -> Response:
+    """Take a model out of the library; its files stay."""
+    who = identity()
+    library.remove(site().db, None if "admin" in who.scopes else who.owner.id, path.name)
+    return Response(status=204)
+
+
+def _body(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "title": model.title,
+        "task": model.task,
+        "source": model.source,
+        "revision": model.revision,
+        "file": model.file,
+        "licence": model.licence,
+        "base": model.base,
+        "size": model.size,
+        "sha256": model.sha256,
+        "mine": model.owner_id is not None,
+        "created_at": model.created_at.isoformat(),
+    }

@@ -1,0 +1,74 @@
+"""Rows as the native API shows them: plain dictionaries of the shapes in `web.api.bodies`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.job import Artifact, Job
+from shared.listing import Position
+
+
+def job_body(job: Job, files: Sequence[Artifact], place: Position | None) -> dict[str, Any]:
+    """A job with its artifacts and its place in line."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "title": job.title,
+        "state": job.state.value,
+        "params": job.params,
+        "priority": job.priority,
+        "pool": job.pool,
+        "model": job.model,
+        "model_version": job.model_version,
+        "seed": job.seed,
+        "progress": {
+            "done": job.progress.done,
+            "total": job.progress.total,
+            "note": job.progress.note,
+            "text": job.progress.text,
+        },
+        "position": {"ahead": place.ahead, "wait_s": place.wait_s} if place else None,
+        "attempt": job.attempt,
+        "device": job.device,
+        "cancel_requested": job.cancel_requested,
+        "timings": _timings(job),
+        "metrics": job.metrics,
+        "error": {"code": job.error_code, "message": job.error_message or ""} if job.error_code else None,
+        "artifacts": [artifact_body(each) for each in files],
+        "parent_id": job.parent_id,
+        "links": {
+            "self": f"/api/jobs/{job.id}",
+            "events": f"/api/jobs/{job.id}/events",
+            "cancel": f"/api/jobs/{job.id}/cancel",
+            "retry": f"/api/jobs/{job.id}/retry",
+            "page": f"/jobs/{job.id}",
+        },
+    }
+
+
+def artifact_body(artifact: Artifact) -> dict[str, Any]:
+    """An artifact with the address of its bytes."""
+    return {
+        "id": artifact.id,
+        "role": artifact.role,
+        "name": artifact.name,
+        "media_type": artifact.media_type,
+        "size": artifact.size,
+        "sha256": artifact.sha256,
+        "url": f"/api/artifacts/{artifact.id}",
+        "meta": artifact.meta,
+    }
+
+
+def _timings(job: Job) -> dict[str, Any]:
+    return {
+        "created_at": job.created_at.isoformat(),
+        "started_at": job.started_at.isoformat() if job.started_at else None,
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "queued_s": _seconds(job.created_at, job.started_at),
+        "running_s": _seconds(job.started_at, job.finished_at),
+    }
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return round((end - start).total_seconds(), 3) if start and end else None

@@ -1,0 +1,105 @@
+"""The OpenAPI 3.1 document, made true where flask-openapi cannot know better, and a page to read it on."""
+
+import copy
+from typing import Any
+
+from flask import Blueprint, Response, current_app, json, render_template
+from flask_openapi import OpenAPI
+
+from shared import kinds
+from web.auth import needed, public
+
+pages = Blueprint("openapi", __name__)
+
+VERSION = "3.1.0"
+_METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pages.get("/openapi.json")
+@public
+def document() -> Response:
+    """The description of the API."""
+    return Response(json.dumps(description(_application())), mimetype="application/json")
+
+
+@pages.get("/docs")
+@public
+def docs() -> str:
+    """The same for people."""
+    described = description(_application())
+    return render_template("docs.html", document=described, operations=_operations(described))
+
+
+def description(app: OpenAPI) -> dict[str, Any]:
+    """The document, made once for an application."""
+    made: dict[str, Any] | None = app.extensions.get("atelier_openapi")
+    if made is None:
+        made = app.extensions["atelier_openapi"] = _mended(app, copy.deepcopy(app.api_doc))
+    return made
+
+
+def _mended(app: OpenAPI, made: dict[str, Any]) -> dict[str, Any]:
+    made["openapi"] = VERSION
+    schemas = made["components"]["schemas"]
+    _describe_params(schemas)
+    for path, item in made["paths"].items():
+        for method, operation in item.items():
+            if method in _METHODS:
+                _mend_operation(app, path, method, operation)
+    return made
+
+
+def _describe_params(schemas: dict[str, Any]) -> None:
+    """`params` of a job request: one schema for each kind, under the kind's name."""
+    for name in kinds.names():
+        schema = kinds.schema(name)
+        for definition, body in schema.pop("$defs", {}).items():
+            schemas[f"{name}.{definition}"] = body
+        schemas[f"{name}.params"] = _moved(schema, name)
+    choices = [{"$ref": f"#/components/schemas/{name}.params"} for name in kinds.names()]
+    schemas["JobRequest"]["properties"]["params"] = {"anyOf": choices, "description": "The params of the kind."}
+    schemas["JobRequest"]["properties"]["kind"] |= {"enum": kinds.names()}
+
+
+def _moved(schema: Any, kind: str) -> Any:
+    """The schema with its inner references pointing to where their definitions were moved."""
+    if isinstance(schema, dict):
+        return {key: _moved(value, kind) for key, value in schema.items()}
+    if isinstance(schema, list):
+        return [_moved(value, kind) for value in schema]
+    if isinstance(schema, str) and schema.startswith("#/$defs/"):
+        return f"#/components/schemas/{kind}.{schema.removeprefix('#/$defs/')}"
+    return schema
+
+
+def _mend_operation(app: OpenAPI, path: str, method: str, operation: dict[str, Any]) -> None:
+    """Errors are problem+json, and a public address needs no key."""
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+    for status in list(operation["responses"]):
+        if status.startswith("4"):
+            operation["responses"][status] = {"description": "An error.", "content": problem}
+    operation["responses"]["default"] = {"description": "An error.", "content": problem}
+    operation["security"] = [] if _is_public(app, path, method) else [{"key": []}]
+
+
+def _is_public(app: OpenAPI, path: str, method: str) -> bool:
+    rule = path.replace("{", "<").replace("}", ">")
+    for each in app.url_map.iter_rules():
+        if each.rule.replace("path:", "") == rule and method.upper() in (each.methods or ()):
+            return needed(app, each.endpoint) == "public"
+    return False
+
+
+def _operations(described: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"path": path, "method": method.upper(), **operation}
+        for path, item in described["paths"].items()
+        for method, operation in item.items()
+        if method in _METHODS
+    ]
+
+
+def _application() -> OpenAPI:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy hides the class we need
+    assert isinstance(app, OpenAPI)
+    return app
