@@ -122,14 +122,19 @@ def _check_declaration(kind: str, cls: type[Params]) -> None:
 
 
 def _field_error(details: ErrorDetails) -> FieldError:
-    sentence = _SENTENCES.get(details["type"])
+    sentence, context = _SENTENCES.get(details["type"]), details.get("ctx", {})
     if details["type"] == "value_error":
-        message = str(details.get("ctx", {}).get("error", details["msg"]))
+        message = str(context.get("error", details["msg"]))
     elif sentence is not None:
-        message = sentence.format(**details.get("ctx", {}))
+        message = sentence.format(**{name: _plain(value) for name, value in context.items()})
     else:
         message = details["msg"].rstrip(".") + "."
     return {"field": ".".join(str(part) for part in details["loc"]), "message": message}
+
+
+def _plain(value: Any) -> Any:
+    """A bound as people write it: 2, not 2.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _sentence_with_field(error: FieldError) -> str:

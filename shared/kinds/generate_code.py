@@ -48,7 +48,7 @@ class GenerateCode(Params):
     top_k: TopK = 50
     top_p: TopP = 0.95
     repetition_penalty: RepetitionPenalty = 1.05
-    stop: StopStrings = []
+    stop: StopStrings = []  # noqa: RUF012 - pydantic copies defaults
     attempts: Annotated[
         int,
         Field(

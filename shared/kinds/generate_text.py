@@ -94,7 +94,7 @@ class GenerateText(Params):
             json_schema_extra=ui("stepper"),
         ),
     ] = 1
-    stop: StopStrings = []
+    stop: StopStrings = []  # noqa: RUF012 - pydantic copies defaults
     raw: Annotated[
         bool,
         Field(

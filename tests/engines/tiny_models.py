@@ -155,8 +155,8 @@ def _flux(folder: Path) -> None:
     t5 = T5Tokenizer(vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0), *letters], extra_ids=0)
     t5_config = T5Config(vocab_size=len(t5), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
     FluxPipeline(
-        transformer=transformer, vae=_vae(4, flow=True), text_encoder=CLIPTextModel(_clip_config()), tokenizer=_clip_tokenizer(),
-        text_encoder_2=T5EncoderModel(t5_config), tokenizer_2=t5,
+        transformer=transformer, vae=_vae(4, flow=True), text_encoder_2=T5EncoderModel(t5_config), tokenizer_2=t5,
+        text_encoder=CLIPTextModel(_clip_config()), tokenizer=_clip_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
     ).save_pretrained(folder)  # fmt: skip
 

@@ -117,7 +117,7 @@ class SeededSampler(LogitsProcessor):
         self.temperature, self.top_k, self.top_p = sampling.temperature, sampling.top_k, sampling.top_p
         self.generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - their form
         """The scores whose argmax is the sample."""
         scores = scores.float() / self.temperature
         vocabulary = scores.shape[-1]
@@ -144,7 +144,7 @@ class _Watch(StoppingCriteria):
     def __init__(self, rows: list[Row], on_step: Callable[[int, list[Row]], None]) -> None:
         self.rows, self.on_step, self.steps = rows, on_step, 0
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         for row, token in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
             row.add(token)
         self.steps += 1

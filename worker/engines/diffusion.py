@@ -68,10 +68,12 @@ def pipeline_size(source: ModelSource) -> int:
     return weights_size(source.folder)
 
 
-def own_size(pipe: Any) -> int:
-    """The side of the square pictures that the model was made for."""
-    side = getattr(pipe, "default_sample_size", None)
-    return int(side * pipe.vae_scale_factor) if isinstance(side, int) else 512
+def own_size(pipe: Any) -> tuple[int, int]:
+    """Width and height of the pictures that the model was made for."""
+    network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    side = getattr(pipe, "default_sample_size", None) or getattr(getattr(network, "config", None), "sample_size", None)
+    height, width = side if isinstance(side, list | tuple) else (side or 64, side or 64)
+    return width * pipe.vae_scale_factor, height * pipe.vae_scale_factor
 
 
 def batches(seeds: Sequence[int], painting: Painting, device: str) -> list[Sequence[int]]:
@@ -85,9 +87,12 @@ def paint(pipe: Any, painting: Painting, seeds: Sequence[int], on_step: OnStep) 
     """One picture per seed, in one batch. `on_step(done, total, preview)` may raise to end it."""
     # Generators on the CPU: then a seed gives the same noise on every device, and a row the same as alone.
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    with torch.inference_mode(), scheduled(pipe, painting.scheduler) as scheduler:
-        with _step_hook(pipe, scheduler, painting, on_step):
-            made = pipe(**_settings(pipe, painting, len(seeds)), generator=generators, output_type="pil")
+    settings = _settings(pipe, painting, len(seeds))
+    with torch.inference_mode(), _hooked(pipe, painting, on_step):
+        try:
+            made = pipe(**settings, generator=generators, output_type="pil")
+        except ValueError as error:  # pipelines check their arguments, each in its own way
+            raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
     return list(made.images)
 
 
@@ -117,8 +122,14 @@ def _arguments(pipe: Any) -> set[str]:
 
 
 @contextmanager
-def _step_hook(pipe: Any, scheduler: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
+def _hooked(pipe: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
     """Call `on_step` after every scheduler step: the one place that all pipelines pass, with or without callbacks."""
+    with scheduled(pipe, painting.scheduler) as scheduler:
+        scheduler.step = _reporting(pipe, scheduler, painting, on_step)
+        yield
+
+
+def _reporting(pipe: Any, scheduler: Any, painting: Painting, on_step: OnStep) -> Callable[..., Any]:
     step, done = scheduler.step, 0
 
     def hooked(*args: Any, **kwargs: Any) -> Any:
@@ -128,11 +139,7 @@ def _step_hook(pipe: Any, scheduler: Any, painting: Painting, on_step: OnStep) -
         on_step(done, len(scheduler.timesteps), lambda: _decode(pipe, _clearest(made), painting))
         return made
 
-    scheduler.step = hooked
-    try:
-        yield
-    finally:
-        del scheduler.step
+    return hooked
 
 
 def _clearest(made: Any) -> torch.Tensor:
@@ -159,7 +166,7 @@ def _decode(pipe: Any, latents: torch.Tensor, painting: Painting) -> Image.Image
 
 
 def _absent_parts(source: ModelSource) -> list[str]:
-    """The parts that the folder leaves out. Refuses parts of any library but the two: their module would be imported."""
+    """The parts that the folder leaves out. Refuses parts of other libraries, which would be imported."""
     index = read_json(source.folder / "model_index.json")
     if not index:
         raise JobError("model_unsupported", f"“{source.name}” is not a diffusers pipeline folder.")

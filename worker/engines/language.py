@@ -72,13 +72,17 @@ def load_language_model(source: ModelSource, device: str) -> LanguageModel:
         folder = check_folder(source)
     with reading(source):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=compute_dtype(device),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            output_loading_info=True,
         )
+    model, report = loaded
+    if report["missing_keys"]:  # transformers would fill them with random numbers and say so in its log alone
+        raise JobError("model_broken", f"The model “{source.name}” lacks weights: {min(report['missing_keys'])} ….")
     model = model.eval().requires_grad_(False).to(device)
     return LanguageModel(model, tokenizer, _window(model), _end_tokens(model, tokenizer))
 

@@ -5,7 +5,6 @@ Judges files by their first bytes, not by their names. Does not know where a mod
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +34,13 @@ def compute_dtype(device: str) -> torch.dtype:
     if not device.startswith("cuda"):
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def check_task(source: ModelSource, task: str) -> ModelSource:
+    """The source, if it does what is wanted."""
+    if source.task != task:
+        raise JobError("wrong_task", f"The model “{source.name}” is for {source.task}, not for {task}.", field="model")
+    return source
 
 
 def model_file(source: ModelSource, suffix: str) -> Path:
@@ -78,11 +84,9 @@ def reading(source: ModelSource) -> Iterator[None]:
     except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
         raise JobError("model_broken", f"The model “{source.name}” cannot be loaded. {_first_line(error)}") from error
     except RuntimeError as error:
-        if "size mismatch" not in str(error) and "state_dict" not in str(error):
+        if not any(sign in str(error) for sign in ("size mismatch", "ignore_mismatched_sizes", "state_dict")):
             raise
         raise JobError("model_broken", f"The model “{source.name}” does not fit its own configuration.") from error
-    finally:
-        gc.collect()  # a half-loaded model must not stay in memory while the next one loads
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -70,8 +70,7 @@ class NcnnNet(nn.Module):
 
     def weight(self, layer: Layer, what: str) -> Tensor | None:
         """A layer's weights, bias or slopes."""
-        found = self._buffers.get(_key(layer, what))
-        return found
+        return self._buffers.get(_key(layer, what))
 
 
 class _Weights:
@@ -97,7 +96,9 @@ class _Weights:
     def _tagged(self, count: int) -> Tensor:
         (tag,) = struct.unpack("<I", self._take(4))
         if tag == _HALF:
-            return torch.frombuffer(bytearray(self._take((count * 2 + 3) // 4 * 4)), dtype=torch.float16)[:count].float()
+            return torch.frombuffer(bytearray(self._take((count * 2 + 3) // 4 * 4)), dtype=torch.float16)[
+                :count
+            ].float()
         if tag == 0:
             return self._floats(count)
         raise NcnnError(f"The weights are packed in a form that is not known here ({tag:#x}).")

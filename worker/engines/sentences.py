@@ -7,8 +7,8 @@ from dataclasses import dataclass
 #: Characters. Speech models lose the thread in longer pieces, and progress stands still meanwhile.
 LONGEST = 300
 
-_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|(?<=[。！？])")  # noqa: RUF001 - the full stops of Chinese and Japanese
-_CLAUSE = re.compile(r"(?<=[,;:—、，；：])\s*")  # noqa: RUF001 - likewise
+_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|(?<=[。！？])")
+_CLAUSE = re.compile(r"(?<=[,;:—、，；：])\s*")
 _TITLES = {"mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "etc", "no", "vol", "fig", "e.g", "i.e"}
 
 

@@ -68,7 +68,7 @@ class Hibari:
         self._file = model_file(source, ".onnx")
         self._runtime, self._voices, self._voice_path = Runtime, VOICES, voice_path
         with reading(source):
-            self._loaded = {None: Runtime(model=str(self._file))}
+            self._loaded: dict[str | None, Any] = {None: Runtime(model=str(self._file))}
         self.sample_rate: int = Runtime.sample_rate
 
     def say(self, text: str, *, voice: str | None, speed: float, seed: int) -> Sound:
@@ -131,7 +131,9 @@ class SpeechT5:
     def say(self, text: str, *, voice: str | None, speed: float, seed: int) -> Sound:
         """One sentence, at the model's own pace."""
         if speed != 1:
-            raise JobError("unsupported_speed", "This model speaks at one pace only; leave the speed at 1.", field="speed")
+            raise JobError(
+                "unsupported_speed", "This model speaks at one pace only; leave the speed at 1.", field="speed"
+            )
         inputs = self._processor(text=text, return_tensors="pt").to(self._model.device)
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(seed)  # the decoder's dropout stays on while it speaks

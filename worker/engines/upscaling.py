@@ -29,7 +29,7 @@ class Upscaler:
     factor: int
     device: str
 
-    def enlarge(self, image: Image.Image, factor: int, on_tile: Callable[[int, int], None]) -> Image.Image:
+    def enlarge(self, image: Image.Image, factor: int, on_tile: Callable[[int, int], object]) -> Image.Image:
         """The picture, `factor` times as large. `on_tile(done, total)` is called after every tile."""
         pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy())
         height, width = pixels.shape[:2]
@@ -50,7 +50,8 @@ class Upscaler:
         seen = pixels[top - above : bottom + MARGIN, left - before : right + MARGIN]
         image = seen.to(self.device).permute(2, 0, 1)[None].float() / 255
         with torch.inference_mode():
-            made = self.net(image)[0].clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu()
+            made: torch.Tensor = self.net(image)[0].clamp(0, 1).mul(255).round().to(torch.uint8)
+        made = made.permute(1, 2, 0).cpu()
         rows = _span(above, above + bottom - top, self.factor)
         return made[rows, _span(before, before + right - left, self.factor)]
 

@@ -1,6 +1,7 @@
 """Work of `generate_code`: a task in, a source file out; Python that does not parse is tried again, then trimmed."""
 
 import time
+from typing import Any
 
 import torch
 
@@ -10,6 +11,7 @@ from worker.context import JobContext
 from worker.engines import code
 from worker.engines.decoding import Row, Sampling, write
 from worker.engines.language import LanguageModel, language_model_size, load_language_model
+from worker.engines.loading import check_task
 
 _FENCE = "```"
 #: A second attempt of a greedy job would write the same again, so it samples.
@@ -36,7 +38,7 @@ _FILES = {
 def run(params: GenerateCode, ctx: JobContext) -> None:
     """Load, write until it parses, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
-    source = ctx.model(params.model)
+    source = check_task(ctx.model(params.model), "text-generation")
     lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
     prompt = _tokens(lm, params)
     drafts: list[str] = []
@@ -105,7 +107,8 @@ def _save(text: str, ctx: JobContext, params: GenerateCode, *, attempts: int, se
     suffix, media_type = _FILES[params.language]
     path = ctx.workdir / f"code{suffix}"
     path.write_text(text + "\n", "utf-8")
-    checked = {"valid_syntax": True} if params.language == "python" else {}
-    if checked:
+    meta: dict[str, Any] = {"language": params.language, "attempts": attempts, "seed": seed}
+    if params.language == "python":
+        meta["valid_syntax"] = True
         ctx.metric("valid_syntax", 1)
-    ctx.save_artifact(path, media_type=media_type, language=params.language, attempts=attempts, seed=seed, **checked)
+    ctx.save_artifact(path, media_type=media_type, **meta)

@@ -12,6 +12,7 @@ from shared.errors import JobError
 from shared.kinds.generate_image import MAX_PIXELS, GenerateImage
 from worker.context import JobContext
 from worker.engines.diffusion import Pace, Painting, Preview, batches, load_pipeline, own_size, paint, pipeline_size
+from worker.engines.loading import check_task
 from worker.engines.pictures import parameters_text, save_png, save_preview
 from worker.engines.schedulers import TITLES
 from worker.engines.upscaling import load_upscaler, upscaler_size
@@ -26,7 +27,7 @@ _UPSCALER = "realesrgan-anime"
 def run(params: GenerateImage, ctx: JobContext) -> None:
     """Load, paint batch by batch, enlarge, save."""
     ctx.progress(0, None, "Loading the model")
-    source = ctx.model(params.model)
+    source = check_task(ctx.model(params.model), "text-to-image")
     pipe = ctx.resident(source.key, lambda: load_pipeline(source, ctx.device), pipeline_size(source))
     painting = _painting(params, source.defaults, pipe)
     enlarge = _enlarger(params, source, ctx)
@@ -46,12 +47,12 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
 
 def _painting(params: GenerateImage, defaults: dict[str, Any], pipe: Any) -> Painting:
     """The params, with what they leave open taken from the model's `atelier.json`, then from the pipeline."""
-    side = own_size(pipe)
+    width, height = own_size(pipe)
     painting = Painting(
         prompt=params.prompt,
         negative_prompt=params.negative_prompt or defaults.get("negative_prompt"),
-        width=params.width or defaults.get("width") or side,
-        height=params.height or defaults.get("height") or side,
+        width=params.width or defaults.get("width") or width,
+        height=params.height or defaults.get("height") or height,
         steps=params.steps or defaults.get("steps") or _STEPS,
         guidance=params.guidance if params.guidance is not None else defaults.get("guidance"),
         scheduler=params.scheduler if params.scheduler != "default" else defaults.get("scheduler", "default"),
@@ -65,9 +66,9 @@ def _enlarger(params: GenerateImage, source: ModelSource, ctx: JobContext) -> Ca
     factor = params.upscale or source.defaults.get("upscale", 1)
     if factor == 1:
         return lambda image: image
-    large = ctx.model(params.upscaler or source.defaults.get("upscaler", _UPSCALER))
+    large = check_task(ctx.model(params.upscaler or source.defaults.get("upscaler", _UPSCALER)), "upscale")
     upscaler = ctx.resident(large.key, lambda: load_upscaler(large, ctx.device), upscaler_size(large))
-    return lambda image: upscaler.enlarge(image, factor, lambda done, total: ctx.check_cancelled())
+    return lambda image: upscaler.enlarge(image, factor, lambda *_: ctx.check_cancelled())
 
 
 def _show(preview: Preview, pace: Pace, params: GenerateImage, ctx: JobContext) -> None:

@@ -8,6 +8,7 @@ import soundfile
 from shared.errors import JobError
 from shared.kinds.generate_speech import GenerateSpeech
 from worker.context import JobContext
+from worker.engines.loading import check_task
 from worker.engines.sentences import split
 from worker.engines.speech import load_speaker, speaker_size
 
@@ -19,7 +20,7 @@ def run(params: GenerateSpeech, ctx: JobContext) -> None:
     """Load, say one sentence after the other, save."""
     pieces = split(params.text)
     ctx.progress(0, len(pieces), "Loading the model")
-    source = ctx.model(params.model)
+    source = check_task(ctx.model(params.model), "text-to-speech")
     speaker = ctx.resident(source.key, lambda: load_speaker(source, ctx.device), speaker_size(source))
     rate = speaker.sample_rate
     path = ctx.workdir / "speech.wav"

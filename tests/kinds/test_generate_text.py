@@ -1,0 +1,108 @@
+"""`generate_text`, run as a worker runs it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from shared.errors import Cancelled, JobError
+from tests.kinds.context import FakeContext, run
+
+Context = Callable[..., FakeContext]
+
+
+def test_a_prompt_becomes_a_text_that_streams(context: Context):
+    # when a prompt is answered
+    ctx = run("generate_text", context(), model="tiny-llama", prompt="hi", max_new_tokens=20, seed=4)
+    # then there is one text, told token by token, with its figures
+    (saved,) = ctx.outputs
+    assert (saved.name, saved.media_type) == ("text.txt", "text/plain; charset=utf-8")
+    assert saved.meta == {"finish_reason": "length", "tokens": 20, "seed": 4}
+    assert [step[0] for step in ctx.steps] == list(range(21))
+    shown = [text for *_, text in ctx.steps[1:] if text is not None]
+    assert all(saved.text.startswith(text) for text in shown)
+    assert ctx.metrics["tokens"] == 20
+    assert ctx.metrics["tokens_per_second"] > 0
+    assert ctx.metrics["prompt_tokens"] == len("hi") + 3
+
+
+def test_the_same_seed_gives_the_same_bytes(context: Context):
+    params = {"model": "tiny-llama", "prompt": "hi", "max_new_tokens": 20}
+    first, again, other = (run("generate_text", context(), **params, seed=seed) for seed in (4, 4, 5))
+    assert first.outputs[0].data == again.outputs[0].data != other.outputs[0].data
+
+
+def test_sequences_are_what_single_jobs_would_write(context: Context):
+    # given three answers in one job
+    params = {"model": "tiny-llama", "prompt": "hi", "max_new_tokens": 20}
+    ctx = run("generate_text", context(), **params, num_sequences=3, seed=4)
+    *texts, listing = ctx.outputs
+    # when the same seeds run alone
+    alone = [run("generate_text", context(), **params, seed=seed).outputs[0].text for seed in (4, 5, 6)]
+    # then nothing differs, and one file lists them all
+    assert [text.text for text in texts] == alone
+    assert [answer["text"] for answer in json.loads(listing.text)] == alone
+    assert [answer["seed"] for answer in json.loads(listing.text)] == [4, 5, 6]
+    assert ctx.metrics["tokens"] == 60
+
+
+def test_a_conversation_and_its_instructions_take_the_models_form(context: Context):
+    # given the same conversation, its instructions as a message or in their own field
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    params = {"model": "tiny-llama", "max_new_tokens": 8, "seed": 4}
+    first = run("generate_text", context(), **params, messages=[{"role": "system", "content": "s"}, *turns])
+    second = run("generate_text", context(), **params, messages=turns, system="s")
+    # then both are the same tokens: one a letter, two around each turn, one for the answer
+    assert first.metrics["prompt_tokens"] == second.metrics["prompt_tokens"] == 4 * 3 + 1
+    assert first.outputs[0].data == second.outputs[0].data
+
+
+def test_raw_text_is_continued_without_a_form(context: Context):
+    ctx = run("generate_text", context(), model="tiny-llama", prompt="hello", raw=True, max_new_tokens=4)
+    assert ctx.metrics["prompt_tokens"] == 5
+
+
+def test_a_model_without_a_chat_form_continues_prompts_and_refuses_conversations(context: Context):
+    ctx = run("generate_text", context(), model="tiny-gpt2", prompt="hello", max_new_tokens=4)
+    assert ctx.metrics["prompt_tokens"] == 5
+    for wrong in ({"messages": [{"role": "user", "content": "a"}]}, {"prompt": "a", "system": "b"}):
+        with pytest.raises(JobError) as caught:
+            run("generate_text", context(), model="tiny-gpt2", **wrong)
+        assert caught.value.code == "no_chat_template"
+
+
+def test_cancel_comes_within_one_step(context: Context):
+    ctx = context(cancel_at=3)
+    with pytest.raises(Cancelled):
+        run("generate_text", ctx, model="tiny-llama", prompt="hi", max_new_tokens=50)
+    assert ctx.steps[-1][0] == 3
+    assert ctx.saved == []
+
+
+def test_a_prompt_beyond_the_window_is_refused(context: Context):
+    with pytest.raises(JobError) as caught:
+        run("generate_text", context(), model="tiny-gpt2", prompt="x" * 200)
+    assert caught.value.code == "context_too_long"
+
+
+def test_an_unknown_model_is_refused(context: Context):
+    with pytest.raises(JobError) as caught:
+        run("generate_text", context(), model="nobody", prompt="x")
+    assert caught.value.code == "model_missing"
+
+
+@pytest.mark.quality
+def test_the_starter_answers_on_topic(context: Context):
+    # given the starter model and a question that has one answer
+    ctx = run("generate_text", context(), prompt="What is the capital of France?", temperature=0, max_new_tokens=24)
+    # then it says so, and stops by itself
+    assert "Paris" in ctx.outputs[0].text
+    assert ctx.outputs[0].meta["finish_reason"] == "stop"
+
+
+@pytest.mark.quality
+def test_the_starter_stops_at_a_stop_string(context: Context):
+    params = {"prompt": "What is the capital of France?", "temperature": 0, "max_new_tokens": 24}
+    ctx = run("generate_text", context(), **params, stop=[" is"])
+    assert ctx.outputs[0].text == "The capital of France"
+    assert ctx.outputs[0].meta["finish_reason"] == "stop"
