@@ -78,13 +78,14 @@ class Process:
         return self._popen.poll()
 
     def stop(self, patience_s: float) -> None:
-        """Ask it to stop, wait, and kill what does not; returns when it is gone."""
+        """Ask it to stop, wait, and kill what is left of it; returns when it is gone."""
         if self.returncode is None:
             self._popen.send_signal(self.command.quit_signal)
             try:
                 self._popen.wait(patience_s)
             except subprocess.TimeoutExpired:
-                self.kill()
+                pass
+        self.kill()
 
     def kill(self) -> None:
         """End it and everything that it started in its session, at once."""

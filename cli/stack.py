@@ -42,6 +42,24 @@ class Part:
     process: Process | None = None
     started_at: float = 0.0
     deaths: int = 0
+    again_at: float | None = None
+
+    def launch(self, log: Path) -> None:
+        """Start it, after killing what an earlier process of it may have left in its session."""
+        if self.process:
+            self.process.kill()
+        self.process = Process(self.command, log)
+        self.started_at, self.again_at = time.monotonic(), None
+
+    def is_due(self) -> bool:
+        """Whether it has died and may start again: later and later if it dies young."""
+        if self.process is None or self.process.returncode is None:
+            return False
+        now = time.monotonic()
+        if self.again_at is None:
+            self.deaths = self.deaths + 1 if now - self.started_at < LONG_LIFE_S else 1
+            self.again_at = now + min(2.0 ** (self.deaths - 1), MAX_DELAY_S)
+        return now >= self.again_at
 
 
 class Stack:
@@ -68,9 +86,10 @@ class Stack:
         Raises:
             AtelierError: a part cannot be started; the sentence says which and what to do.
         """
-        check_address(self.settings)
         self.home.make()
-        self._start_services(self.home.lock())
+        lock = self.home.lock()
+        check_address(self.settings)
+        self._start_services(lock)
         self._say("bringing the database to the newest schema")
         upgrade(self.settings.database_url)
         self._register()
@@ -78,22 +97,19 @@ class Stack:
         for part in parts(environment, self.settings):
             self._say(f"starting {part.command.name}")
             self._parts.append(part)
-            self._launch(part)
+            part.launch(self._log(part))
         self._await_ready()
 
     def tend(self) -> None:
         """Start again what has died; call it every now and then."""
         for service in (self._redis, self._postgres):
             if service and service.process and service.process.returncode is not None:
-                self._say(f"{service.process.name} has ended; starting it again")
+                self._say(f"{service.process.name} had ended; starting it again")
                 service.start()
         for part in self._parts:
-            if part.process and part.process.returncode is not None:
-                lived = time.monotonic() - part.started_at
-                part.deaths = part.deaths + 1 if lived < LONG_LIFE_S else 1
-                if lived >= min(2.0 ** (part.deaths - 1), MAX_DELAY_S):
-                    self._say(f"{part.command.name} has ended; starting it again. Its log: {part.process.log}")
-                    self._launch(part)
+            if part.is_due():
+                self._say(f"{part.command.name} had ended; starting it again. Its log: {self._log(part)}")
+                part.launch(self._log(part))
 
     def run(self) -> None:
         """Keep everything running until interrupted."""
@@ -103,6 +119,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything in order; a second interruption stops it at once."""
+        if self._parts:
+            self._say(f"stopping; a running job has {self.settings.drain_s:.0f} s, else it goes on at the next start")
         try:
             for part in self._parts:
                 if part.process:
@@ -139,9 +157,8 @@ class Stack:
         finally:
             db.dispose()
 
-    def _launch(self, part: Part) -> None:
-        part.process = Process(part.command, self.home.log(part.command.name))
-        part.started_at = time.monotonic()
+    def _log(self, part: Part) -> Path:
+        return self.home.log(part.command.name)
 
     def _await_ready(self) -> None:
         self._say("waiting for the site")

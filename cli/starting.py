@@ -73,9 +73,6 @@ def _running(settings: Settings) -> Iterator[Stack]:
     except KeyboardInterrupt:
         click.echo(err=True)
     finally:
-        show.say(
-            f"stopping; a running job has {stack.settings.drain_s:.0f} s to end, else it goes on at the next start"
-        )
         stack.stop()
         show.say("stopped")
 
