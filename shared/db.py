@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import Unavailable
 
@@ -33,6 +34,7 @@ class Database:
             pool_recycle=1800,
             connect_args={"connect_timeout": 3, "options": _OPTIONS},
         )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def begin(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -44,17 +46,20 @@ class Database:
         Raises:
             Unavailable: Postgres cannot be reached, or went away in mid-transaction.
         """
-        try:
-            with self.engine.begin() as connection:
-                if not durable:
-                    connection.execute(_NOT_DURABLE)
-                yield connection
-        except OperationalError as error:
-            raise Unavailable("The database cannot be reached just now. Try again in a moment.") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unavailable("The database connection broke off. Try again in a moment.") from error
-            raise
+        with _reported(), self.engine.begin() as connection:
+            if not durable:
+                connection.execute(_NOT_DURABLE)
+            yield connection
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        """A connection on which each statement is a transaction of its own, in one round trip.
+
+        Raises:
+            Unavailable: Postgres cannot be reached.
+        """
+        with _reported(), self._autocommit.connect() as connection:
+            yield connection
 
     def ping(self) -> None:
         """Raises Unavailable where Postgres does not answer."""
@@ -64,6 +69,19 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection; used after a fork and at the end."""
         self.engine.dispose()
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turns what the driver raises when Postgres is away into ours."""
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise Unavailable("The database cannot be reached just now. Try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("The database connection broke off. Try again in a moment.") from error
+        raise
 
 
 _NOT_DURABLE = text("set local synchronous_commit = off")

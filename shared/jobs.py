@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Select, Update, cast, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, Select, Update, cast, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from shared import artifacts, costs, kinds, library
@@ -74,6 +74,27 @@ def recorded(change: Insert | Update, event: str, data: dict[str, Any] | None = 
     return select(changed).add_cte(logged)
 
 
+_SUBMIT = text(
+    """
+    with made as (
+        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
+                          time_limit_s, parent_id, idempotency_key, fingerprint, run_at, rank)
+        select :id, :owner_id, :kind, cast(:params as jsonb), :title, 'queued', :priority, :pool, :device_pin, :model,
+               :seed, :time_limit_s, :parent_id, :idempotency_key, :fingerprint, due.at,
+               extract(epoch from greatest(now(), due.at)) - :priority * :step
+        from (select coalesce(cast(:run_at as timestamptz), now()) as at) as due
+        where not exists (select from jobs where owner_id = :owner_id and state = 'queued' offset greatest(:cap, 1) - 1)
+        on conflict on constraint uq_jobs_idempotency do nothing
+        returning id, attempt, created_at, run_at
+    ), logged as (
+        insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made
+    )
+    select created_at, run_at from made
+    """
+).bindparams(step=PRIORITY_STEP_S)
+"""One statement, and one round trip, for the way that every job takes: the row and its event, if there is room."""
+
+
 # ---- the owner's side -----------------------------------------------------------------------------------------
 
 
@@ -107,9 +128,7 @@ def submit(
         "kind": kind,
         "params": asked,
         "title": checked.headline()[:200],
-        "state": JobState.QUEUED,
         "priority": priority,
-        "rank": _rank(priority, run_at),
         "pool": device or pool or type(checked).pool,
         "device_pin": device,
         "model": checked.affinity(),
@@ -118,22 +137,18 @@ def submit(
         "parent_id": parent_id,
         "idempotency_key": idempotency_key,
         "fingerprint": _fingerprint(kind, asked, priority, pool, device) if idempotency_key else None,
-        "run_at": run_at or func.now(),
+        "run_at": run_at,
     }
-    with db.begin() as connection:
-        _check_room(connection, owner)
+    with db.single() as connection:
         for name, task in type(checked).model_tasks().items():
             if name in asked:
                 library.check(connection, owner.id, asked[name], task, name)
         if device:
             _check_device(connection, device)
-        new = insert(jobs).values(row)
-        if idempotency_key:
-            new = new.on_conflict_do_nothing(constraint="uq_jobs_idempotency")
-        made = connection.execute(recorded(new, "submitted")).mappings().one_or_none()
-        if made is not None:
-            return Submitted(job_from(made), created=True)
-        return Submitted(_same_request(connection, owner, row), created=False)
+        made = connection.execute(_SUBMIT, row | {"params": json.dumps(asked), "cap": owner.cap_queued}).one_or_none()
+        if made is None:
+            return Submitted(_earlier(connection, owner, row), created=False)
+    return Submitted(_new_job(row, made.created_at, made.run_at), created=True)
 
 
 def cancel(db: Database, owner_id: str, job_id: str) -> Job:
@@ -422,12 +437,6 @@ def _already(db: Database, job: Job) -> JobState | None:
     return JobState(state) if state else None
 
 
-def _rank(priority: int, run_at: datetime | None) -> ColumnElement[Any]:
-    """Aged priority as a constant: whoever waits gains a level each `PRIORITY_STEP_S`, so order never changes."""
-    moment = func.extract("epoch", func.greatest(func.now(), run_at) if run_at else func.now())
-    return moment - priority * PRIORITY_STEP_S
-
-
 def _in(seconds: float) -> ColumnElement[datetime]:
     return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
@@ -445,16 +454,48 @@ def _fingerprint(kind: str, params: dict[str, Any], *rest: object) -> str:
     return hashlib.sha256(json.dumps([kind, params, *rest], sort_keys=True).encode()).hexdigest()
 
 
-def _same_request(connection: Connection, owner: Owner, row: dict[str, Any]) -> Job:
+def _new_job(row: dict[str, Any], created_at: datetime, run_at: datetime) -> Job:
+    """The job as it was just written, without asking for it again."""
+    told = {name: row[name] for name in row if name not in {"idempotency_key", "fingerprint"}}
+    nothing = dict.fromkeys(
+        (
+            "model_version",
+            "started_at",
+            "finished_at",
+            "lease_until",
+            "worker_id",
+            "device",
+            "error_code",
+            "error_message",
+        )
+    )
+    counters = dict.fromkeys(("attempt", "failures", "crashes", "revision"), 0)
+    return Job(
+        **told | nothing | counters | {"created_at": created_at, "run_at": run_at},
+        state=JobState.QUEUED,
+        cancel_requested=False,
+        progress=Progress(),
+        metrics={},
+    )
+
+
+def _earlier(connection: Connection, owner: Owner, row: dict[str, Any]) -> Job:
+    """Why a submit made no row: the key was used before, or the owner's queue is full."""
     mine = (jobs.c.owner_id == owner.id) & (jobs.c.idempotency_key == row["idempotency_key"])
-    earlier = connection.execute(select(*jobs.c).where(mine)).mappings().one()
-    if earlier["fingerprint"] != row["fingerprint"]:
+    found = connection.execute(select(*jobs.c).where(mine)).mappings().first() if row["idempotency_key"] else None
+    if found is None:
+        raise TooMany(
+            f"{owner.cap_queued} of your jobs are waiting already, which is the most at one time.",
+            code="queue_full",
+            retry_after=30,
+        )
+    if found["fingerprint"] != row["fingerprint"]:
         raise Invalid(
             "This Idempotency-Key was used for a different request. Use a fresh key for a new job.",
             code="idempotency_mismatch",
             field="Idempotency-Key",
         )
-    return job_from(earlier)
+    return job_from(found)
 
 
 def _owned(connection: Connection, owner_id: str, job_id: str) -> Job:
@@ -464,17 +505,6 @@ def _owned(connection: Connection, owner_id: str, job_id: str) -> Job:
         if row is not None:
             return job_from(row)
     raise NotFound("There is no such job.")
-
-
-def _check_room(connection: Connection, owner: Owner) -> None:
-    mine = (jobs.c.owner_id == owner.id) & (jobs.c.state == JobState.QUEUED)
-    full = connection.execute(select(literal(1)).where(mine).offset(max(owner.cap_queued - 1, 0)).limit(1)).first()
-    if full:
-        raise TooMany(
-            f"{owner.cap_queued} of your jobs are waiting already, which is the most at one time.",
-            code="queue_full",
-            retry_after=30,
-        )
 
 
 def _check_device(connection: Connection, device: str) -> None:

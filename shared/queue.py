@@ -45,6 +45,7 @@ def celery_app(settings: Settings, *, queues: Sequence[str] = POOLS, publisher: 
     app = Celery("atelier", broker=broker_url(settings.redis_url), set_as_current=not publisher)
     transport = {"visibility_timeout": 3600, "socket_keepalive": True, "health_check_interval": 25}
     transport |= {"socket_connect_timeout": 1, "socket_timeout": 2} if publisher else {"socket_connect_timeout": 2}
+    nameless = Exchange("")  # type: ignore[no-untyped-call]  # kombu has no types
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -54,7 +55,7 @@ def celery_app(settings: Settings, *, queues: Sequence[str] = POOLS, publisher: 
         task_create_missing_queues=True,
         task_default_queue="cpu",
         # The nameless exchange needs no binding, so a flushed Redis still takes bells.
-        task_queues=[Queue(pool, Exchange(""), routing_key=pool) for pool in queues],
+        task_queues=[Queue(pool, nameless, routing_key=pool) for pool in queues],  # type: ignore[no-untyped-call]
         task_default_exchange="",
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,

@@ -86,7 +86,7 @@ class Storage:
             yield from _stream_file(self.folder / key, start, end)
             return
         with _reported():
-            span: "GetOptions" = {"range": (start, end) if end is not None else {"offset": start}}
+            span: GetOptions = {"range": (start, end) if end is not None else {"offset": start}}
             found = obstore.get(self._store(), key, options=span if start or end is not None else None)
             for chunk in found.stream(min_chunk_size=CHUNK):
                 yield bytes(chunk)

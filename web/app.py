@@ -1,7 +1,7 @@
 """The factory of the web process: wiring only. Served as WSGI by granian."""
 
 from flask import Flask, Response, request
-from flask_openapi import OpenAPI
+from flask_openapi.openapi import OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shared import kinds

@@ -1,24 +1,27 @@
-"""How often a key, or an address without one, may ask: counted in this process, so it holds while Redis is away."""
+"""How often a key, or an address without one, may ask. Counted in this process, so it holds while Redis is away.
 
+A token bucket: a minute's worth may come at once, and fills up again evenly. With several web processes each counts
+for itself.
+"""
+
+import threading
 import time
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 
 from shared.errors import TooMany
 
 TRIES_PER_MINUTE = 60
 """Wrong keys from one address before it has to wait."""
 
+_MOST = 100_000
+
 
 class Limits:
-    """Counts requests by minute."""
+    """Counts requests by who makes them."""
 
     def __init__(self, per_minute: int) -> None:
-        self._counter = FixedWindowRateLimiter(MemoryStorage())
         self._per_minute = per_minute
-        self._items: dict[int, RateLimitItemPerMinute] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
 
     def spend(self, key_id: str, per_minute: int | None = None) -> None:
         """Count one request of a key.
@@ -26,22 +29,28 @@ class Limits:
         Raises:
             TooMany: it has had its share of this minute.
         """
-        self._spend("key", key_id, per_minute or self._per_minute)
+        self._spend(key_id, per_minute or self._per_minute)
 
     def spend_try(self, address: str) -> None:
         """Count one wrong key from an address.
 
         Raises:
-            TooMany: it has tried too often in this minute.
+            TooMany: it has tried too often.
         """
-        self._spend("address", address, TRIES_PER_MINUTE)
+        self._spend(f"address {address}", TRIES_PER_MINUTE)
 
-    def _spend(self, what: str, who: str, per_minute: int) -> None:
-        item = self._items.setdefault(per_minute, RateLimitItemPerMinute(per_minute))
-        if not self._counter.hit(item, what, who):
-            until = self._counter.get_window_stats(item, what, who).reset_time
-            raise TooMany(
-                f"At most {per_minute} requests a minute are allowed here. Wait a moment.",
-                code="rate_limited",
-                retry_after=max(1.0, until - time.time()),
-            )
+    def _spend(self, who: str, per_minute: int) -> None:
+        now = time.monotonic()
+        with self._lock:
+            tokens, then = self._buckets.get(who, (float(per_minute), now))
+            tokens = min(per_minute, tokens + (now - then) * per_minute / 60)
+            if tokens >= 1:
+                if len(self._buckets) >= _MOST:
+                    self._buckets.clear()
+                self._buckets[who] = (tokens - 1, now)
+                return
+        raise TooMany(
+            f"At most {per_minute} requests a minute are allowed here. Wait a moment.",
+            code="rate_limited",
+            retry_after=(1 - tokens) * 60 / per_minute,
+        )

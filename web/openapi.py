@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from flask import Blueprint, Response, current_app, json, render_template
-from flask_openapi import OpenAPI
+from flask_openapi.openapi import OpenAPI
 
 from shared import kinds
 from web.auth import needed, public

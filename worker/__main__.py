@@ -12,7 +12,9 @@ from worker.supervisor import Supervisor
 def main() -> int:
     """Entry point; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("--devices", help="for example cuda:0,cuda:1,cuda:2+cuda:3,cpu; default: every GPU, and the CPU")
+    parser.add_argument(
+        "--devices", help="for example cuda:0,cuda:1,cuda:2+cuda:3,cpu; default: every GPU, and the CPU"
+    )
     arguments = parser.parse_args()
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -62,7 +62,9 @@ def test_a_seed_is_drawn_when_none_is_asked_for_and_kept_when_one_is(db: Databas
 
 def test_the_same_idempotency_key_makes_one_job_however_many_ask_at_once(db: Database, owner: Owner) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: jobs.submit(db, owner, "probe", {"steps": 3}, idempotency_key="k"), range(50)))
+        answers = list(
+            pool.map(lambda _: jobs.submit(db, owner, "probe", {"steps": 3}, idempotency_key="k"), range(50))
+        )
     assert len({answer.job.id for answer in answers}) == 1
     assert sum(answer.created for answer in answers) == 1
 

@@ -1,7 +1,6 @@
 """The object store: the same behaviour from a local folder and from a real S3-protocol server."""
 
 import hashlib
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +64,9 @@ def test_the_same_content_may_be_put_twice(storage: Storage, sample: Path) -> No
     assert b"".join(storage.stream("own_a/x")) == sample.read_bytes()
 
 
-def test_an_unreachable_store_is_reported_not_waited_for(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_store_is_reported_not_waited_for(
+    tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
@@ -83,27 +84,26 @@ def test_fingerprint_is_size_and_sha256(sample: Path) -> None:
     assert fingerprint(sample) == type(fingerprint(sample))(len(content), hashlib.sha256(content).hexdigest())
 
 
-_GIGABYTE = """
+_LARGE = """
 import resource, sys
 from pathlib import Path
 from shared.storage import Storage, fingerprint
-url, folder = sys.argv[1], Path(sys.argv[2])
+url, folder, megabytes = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 large = folder / "large.bin"
 with large.open("wb") as file:
-    file.truncate(1 << 30)
+    file.truncate(megabytes << 20)
 store = Storage(url)
 store.put("own_a/big", large)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 store.fetch("own_a/big", folder / "back.bin", fingerprint(large).sha256)
-print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 store.delete("own_a/big")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def test_a_gigabyte_is_streamed_in_little_memory(storage: Storage, tmp_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", _GIGABYTE, storage.url, str(tmp_path)], capture_output=True, text=True, timeout=240, check=False
-    )
+def test_a_large_artifact_is_streamed_in_little_memory(storage: Storage, tmp_path: Path) -> None:
+    # A gigabyte where it is quick; through the S3 server enough to tell streaming from holding.
+    megabytes = 1024 if storage.folder else 320
+    command = [sys.executable, "-c", _LARGE, storage.url, str(tmp_path), str(megabytes)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     assert run.returncode == 0, run.stderr
-    peak_mb = int(run.stdout.split()[1]) / (1024 if resource.getpagesize() else 1)
-    assert peak_mb < 300
+    assert int(run.stdout) < 200, "megabytes of memory at most"

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from flask import Response, request
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_range_header
+from werkzeug.wrappers import Response as BaseResponse
 
 from shared import artifacts
 from shared.job import Artifact
@@ -38,7 +39,7 @@ SHOWN = {
 
 @api.get("/<artifact_id>", responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}})
 @needs("jobs:read")
-def download(path: ArtifactPath, query: ArtifactQuery) -> Response:
+def download(path: ArtifactPath, query: ArtifactQuery) -> BaseResponse:
     """The file itself. Range and If-None-Match are honoured; `inline=true` shows safe types in the browser."""
     artifact = artifacts.get(site().db, identity().owner.id, path.artifact_id)
     span = _range(artifact)

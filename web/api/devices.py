@@ -1,7 +1,7 @@
 """The devices of the installation."""
 
 from flask import Response, json
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 
 from shared import devices, listing
 from shared.errors import NotFound

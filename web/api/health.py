@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from flask import Response, json
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector

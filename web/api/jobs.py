@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, json, request, stream_with_context
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
+from werkzeug.wrappers import Response as BaseResponse
 
 from shared import artifacts, jobs, listing
 from shared.errors import Invalid, NotFound, Unavailable
@@ -74,7 +75,7 @@ def page(query: JobQuery) -> Response:
 
 @api.get("/<job_id>", responses={200: JobBody})
 @needs("jobs:read")
-def show(path: JobPath) -> Response:
+def show(path: JobPath) -> BaseResponse:
     """One job. `Prefer: wait=N` holds the answer until the job changes or has ended, N ≤ 60 seconds.
 
     With If-None-Match of the last ETag it answers 304 while nothing has changed.

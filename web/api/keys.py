@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Response, json
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 
 from shared import keys, owners
 from shared.errors import Forbidden

@@ -5,8 +5,9 @@ import signal
 import time
 from pathlib import Path
 
-from shared.errors import JobError, RetryableError
 from shared.kinds.probe import Probe  # type: ignore[import-not-found]
+
+from shared.errors import JobError, RetryableError
 from worker.context import JobContext
 
 
