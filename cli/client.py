@@ -98,15 +98,15 @@ class Client:
     def jobs(self, **filters: str | int | None) -> list[Job]:
         """The newest jobs."""
         query = {name: value for name, value in filters.items() if value is not None}
-        return cast(list[Job], _items(self._ask("GET", "/api/jobs", params=query)))
+        return cast(list[Job], self._ask("GET", "/api/jobs", params=query)["jobs"])
 
     def cancel(self, job_id: str) -> Job:
         return cast(Job, self._ask("POST", f"/api/jobs/{job_id}/cancel"))
 
-    def get(self, path: str, **query: str | None) -> list[dict[str, Any]]:
-        """The items of a listing."""
+    def listing(self, name: str, **query: str | None) -> list[dict[str, Any]]:
+        """Everything under /api/NAME."""
         wanted = {name: value for name, value in query.items() if value is not None}
-        return cast(list[dict[str, Any]], _items(self._ask("GET", path, params=wanted)))
+        return cast(list[dict[str, Any]], self._ask("GET", f"/api/{name}", params=wanted)[name])
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return cast(dict[str, Any], self._ask("POST", path, json=body))
@@ -156,10 +156,6 @@ class Client:
 
 class _ConnectionLostError(Unavailable):
     """The request may or may not have arrived."""
-
-
-def _items(answer: Any) -> Any:
-    return answer["items"] if isinstance(answer, dict) else answer
 
 
 def _refusal(response: httpx2.Response) -> AtelierError:

@@ -77,7 +77,7 @@ def _update(client: Client, bars: Progress, watched: _Watched) -> None:
 
 def _report(client: Client, watched: _Watched, folder: Path) -> None:
     job = watched.job
-    ran = job["timings"].get("run_s")
+    ran = job["timings"].get("running_s")
     spent = f"{watched.seconds:.1f} s" + (f", of which {ran:.1f} s running" if ran is not None else "")
     click.echo(f"{job['kind']}: {job['state']} in {spent}")
     if job["error"]:

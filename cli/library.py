@@ -19,7 +19,7 @@ def list_models(*, task: str | None, url: str | None, key: str | None) -> None:
     with connect(url, key) as client:
         rows = [
             [each["name"], each["task"], each["title"], each.get("licence"), each["source"]]
-            for each in client.get("/api/models", task=task)
+            for each in client.listing("models", task=task)
         ]
     show.table(["name", "task", "title", "licence", "source"], rows)
 
@@ -83,7 +83,7 @@ def list_keys(*, url: str | None, key: str | None) -> None:
                 each.get("used_at"),
                 "revoked" if each.get("revoked_at") else "",
             ]
-            for each in client.get("/api/keys")
+            for each in client.listing("keys")
         ]
     show.table(["id", "key", "label", "scopes", "last used", ""], rows)
 
