@@ -1,6 +1,7 @@
 """The bytes of artifacts: streamed, by range, and never run by a browser as part of this site."""
 
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import quote
 
 from flask import Response, request
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shared import artifacts
 from shared.job import Artifact
+from shared.storage import Storage
 from web.api.bodies import ArtifactPath, ArtifactQuery, ProblemBody
 from web.auth import identity, needs
 from web.site import site
@@ -41,10 +43,11 @@ SHOWN = {
 @needs("jobs:read")
 def download(path: ArtifactPath, query: ArtifactQuery) -> BaseResponse:
     """The file itself. Range and If-None-Match are honoured; `inline=true` shows safe types in the browser."""
-    artifact = artifacts.get(site().db, identity().owner.id, path.artifact_id)
+    here = site()
+    artifact = artifacts.get(here.db, identity().owner.id, path.artifact_id)
     span = _range(artifact)
     start, end = span or (0, artifact.size)
-    answer = Response(_stream(artifact, start, end), 206 if span else 200, mimetype=artifact.media_type)
+    answer = Response(_stream(here.storage, artifact, start, end), 206 if span else 200, mimetype=artifact.media_type)
     answer.content_length = end - start
     if span:
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{artifact.size}"
@@ -53,9 +56,12 @@ def download(path: ArtifactPath, query: ArtifactQuery) -> BaseResponse:
     return answer if span else answer.make_conditional(request)
 
 
-def _stream(artifact: Artifact, start: int, end: int) -> Iterator[bytes]:
-    if end > start:
-        yield from site().storage.stream(artifact.key, start, end)
+def _stream(storage: Storage, artifact: Artifact, start: int, end: int) -> Iterator[bytes]:
+    """The bytes; the first are read now, so that a missing file is an error answer and not a broken one."""
+    if end == start:
+        return iter(())
+    chunks = storage.stream(artifact.key, start, end)
+    return chain([next(chunks, b"")], chunks)
 
 
 def _range(artifact: Artifact) -> tuple[int, int] | None:
