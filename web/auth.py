@@ -79,7 +79,7 @@ def guard() -> Response | None:
             return redirect(url_for("login.show", next=request.full_path.rstrip("?")))
         raise
     limits = site().limits
-    limits.spend(g.identity.key_id, g.identity.rate_per_minute)
+    g.rate = limits.spend(g.identity.key_id, g.identity.rate_per_minute)
     g.identity.require(scope)
     return None
 

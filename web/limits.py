@@ -23,13 +23,17 @@ class Limits:
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
-    def spend(self, key_id: str, per_minute: int | None = None) -> None:
+    def spend(self, key_id: str, per_minute: int | None = None) -> tuple[int, int]:
         """Count one request of a key.
+
+        Returns:
+            What it may ask in a minute, and how much of that is left.
 
         Raises:
             TooMany: it has had its share of this minute.
         """
-        self._spend(key_id, per_minute or self._per_minute)
+        allowed = per_minute or self._per_minute
+        return allowed, self._spend(key_id, allowed)
 
     def spend_try(self, address: str) -> None:
         """Count one wrong key from an address.
@@ -39,7 +43,7 @@ class Limits:
         """
         self._spend(f"address {address}", TRIES_PER_MINUTE)
 
-    def _spend(self, who: str, per_minute: int) -> None:
+    def _spend(self, who: str, per_minute: int) -> int:
         now = time.monotonic()
         with self._lock:
             tokens, then = self._buckets.get(who, (float(per_minute), now))
@@ -48,7 +52,7 @@ class Limits:
                 if len(self._buckets) >= _MOST:
                     self._buckets.clear()
                 self._buckets[who] = (tokens - 1, now)
-                return
+                return int(tokens - 1)
         raise TooMany(
             f"At most {per_minute} requests a minute are allowed here. Wait a moment.",
             code="rate_limited",

@@ -1,7 +1,6 @@
 """Errors as answers: problem+json (RFC 9457) under /api, a page elsewhere. Nothing of the inside is shown."""
 
 import logging
-import secrets
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from shared.errors import AtelierError, FieldError, Invalid, Waitable
+from web.incoming import request_id
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    number = secrets.token_hex(4)
+    number = request_id()
     log.error("error %s at %s %s", number, request.method, request.path, exc_info=error)
     sentence = f"Something went wrong here; it was noted as {number}."
     return _page(500, sentence) if wants_page() else problem(500, "internal", sentence)

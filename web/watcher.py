@@ -35,13 +35,14 @@ class Watcher:
         self._seats.release()
 
     def wait(self, job_id: str, revision: int, timeout: float) -> bool:
-        """Wait until the job's revision is not this one; False after `timeout` seconds."""
+        """Wait until the job's revision is newer than this one; False after `timeout` seconds."""
         until = time.monotonic() + timeout
         with self._changed:
             self._waiting[job_id] += 1
             self._ensure_thread()
             try:
-                while self._latest.get(job_id, revision) == revision:
+                # Another waiter may have left an older revision here: only a newer one is a change.
+                while self._latest.get(job_id, revision) <= revision:
                     left = until - time.monotonic()
                     if left <= 0:
                         return False

@@ -1,9 +1,9 @@
 """What goes in and out of the native API, as models: the OpenAPI document is drawn from them."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from shared.job import JobState
 
@@ -11,9 +11,25 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
 class Strict(BaseModel):
-    """A request body: unknown fields are errors."""
+    """A request body: unknown fields are errors, and so is text that cannot be stored."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if isinstance(value, str) and any(each == "\x00" or "\ud800" <= each <= "\udfff" for each in value):
+            raise ValueError("The text holds characters that cannot be stored.")
+        return value
+
+
+def _soon(moment: datetime) -> datetime:
+    """A moment that is still to come, and that a calendar can hold."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    now = datetime.now(UTC)
+    if not now < aware < now + timedelta(days=36_500):
+        raise ValueError("must be in the future, and within 100 years")
+    return aware
 
 
 class Answer(BaseModel):
@@ -24,6 +40,8 @@ class Answer(BaseModel):
 
 class JobRequest(Strict):
     """A job to submit. `params` are those of the kind; see /api/kinds."""
+
+    model_config = ConfigDict(strict=True)
 
     kind: str = Field(min_length=1, max_length=100, description="Which kind of work.")
     params: dict[str, Any] = Field(default_factory=dict, description="What the kind is to do.")
@@ -285,7 +303,7 @@ class KeyRequest(Strict):
     scopes: list[str] = Field(default=["jobs:read", "jobs:write"], max_length=10)
     owner: str | None = Field(None, min_length=1, max_length=100, description="For another owner, by name (admin).")
     rate_per_minute: int | None = Field(None, ge=1, le=1_000_000)
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime, AfterValidator(_soon)] | None = None
 
 
 class KeyPath(BaseModel):

@@ -1,0 +1,94 @@
+"""What every request is checked for before a view sees it, so that no view meets text it cannot store.
+
+Knows neither keys nor jobs.
+"""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from shared.errors import Invalid
+
+_JSON_METHODS = {"POST", "PUT", "PATCH"}
+
+
+def register(app: Flask) -> None:
+    """Check each request of this application, and put the headers on each answer that all of them carry."""
+    app.before_request(_check_address)
+    app.after_request(_harden)
+
+
+def request_id() -> str:
+    """The name of this request, in its answer's X-Request-ID and in the log."""
+    if "request_id" not in g:
+        g.request_id = secrets.token_hex(8)
+    return str(g.request_id)
+
+
+def check_json() -> None:
+    """A body under /api is JSON, can be read and can be stored. Runs once the key is known."""
+    if not request.path.startswith("/api") or request.method not in _JSON_METHODS:
+        return
+    body = request.get_data(cache=True)
+    if not body:
+        return
+    if not request.is_json:
+        raise UnsupportedMediaType
+    try:
+        read = request.get_json()
+    except RecursionError as error:
+        raise BadRequest from error
+    # Only these two spellings can hide a character that Postgres refuses; all other bodies are not searched.
+    if (b"\\u0000" in body or b"\\ud" in body.lower()) and any(map(_unstorable, _strings(read))):
+        raise Invalid("The text holds characters that cannot be stored (NUL, or half of a surrogate pair).")
+
+
+def _check_address() -> None:
+    """Refuse text that cannot be stored, wherever in the address it is."""
+    try:
+        query = unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest from error
+    if "\x00" in request.path + query or "\ufffd" in request.path:
+        raise BadRequest
+
+
+def _unstorable(text: str) -> bool:
+    return "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _strings(read: Any) -> Iterator[str]:
+    # A stack, not recursion: the nesting is the client's.
+    waiting = [read]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _harden(answer: Response) -> Response:
+    headers = answer.headers
+    headers.setdefault("Content-Security-Policy", _POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers["X-Request-ID"] = request_id()
+    if "rate" in g:
+        per_minute, left = g.rate
+        headers["RateLimit-Policy"] = f'"key";q={per_minute};w=60'
+        headers["RateLimit"] = f'"key";r={left};t={60 - 60 * left // per_minute}'
+    return answer
+
+
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; media-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
