@@ -20,7 +20,8 @@ def atelier() -> None:
 
 
 for command in (
-    starting.up, starting.demo, work.submit, work.status, work.list_jobs, work.cancel, work.list_kinds, library.models,
+    starting.up, starting.demo, starting.serve,
+    work.submit, work.status, work.list_jobs, work.cancel, work.list_kinds, library.models,
     library.keys, doctor.doctor, starting.migrate,
 ):  # fmt: skip
     atelier.add_command(command)

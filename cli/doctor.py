@@ -13,7 +13,7 @@ import click
 
 from cli import wheels
 from cli.processes import can_enter_namespace
-from cli.stack import check_address
+from cli.stack import check_port
 from shared.db import Database
 from shared.errors import AtelierError
 from shared.library import package_folder
@@ -85,7 +85,7 @@ def _reach(url: str) -> str:
 
 
 def _port(settings: Settings) -> str:
-    check_address(settings)
+    check_port(settings)
     return f"{settings.port} of {settings.host} is free"
 
 

@@ -88,11 +88,11 @@ class Stack:
         """
         self.home.make()
         lock = self.home.lock()
-        check_address(self.settings)
+        check_key(self.settings)
+        check_port(self.settings)
         self._start_services(lock)
         self._say("bringing the database to the newest schema")
-        upgrade(self.settings.database_url)
-        self._register()
+        self.key = prepare(self.settings, self.home)
         environment = environment_of(self.settings)
         for part in parts(environment, self.settings):
             self._say(f"starting {part.command.name}")
@@ -149,14 +149,6 @@ class Stack:
             self._postgres.start()
             self.settings = self.settings.model_copy(update={"database_url": self._postgres.url})
 
-    def _register(self) -> None:
-        db = Database(self.settings.database_url)
-        try:
-            self.key = owner.ensure_key(db, self.settings, self.home)
-            library.ensure_starters(db)
-        finally:
-            db.dispose()
-
     def _log(self, part: Part) -> Path:
         return self.home.log(part.command.name)
 
@@ -180,6 +172,17 @@ class Stack:
         raise Unavailable(f"The site did not become ready within {READY_S} s. See {self.home.log('web')}.")
 
 
+def prepare(settings: Settings, home: Home) -> str:
+    """Bring the database to the newest schema, with the owner's key and the starter models; returns the key."""
+    upgrade(settings.database_url)
+    db = Database(settings.database_url)
+    try:
+        library.ensure_starters(db)
+        return owner.ensure_key(db, settings, home)
+    finally:
+        db.dispose()
+
+
 def parts(environment: dict[str, str], settings: Settings) -> list[Part]:
     """Our own processes, in the order in which they start and stop."""
     here = Path(__file__).parents[1]
@@ -187,14 +190,21 @@ def parts(environment: dict[str, str], settings: Settings) -> list[Part]:
     def part(name: str, arguments: list[str], patience_s: float) -> Part:
         return Part(Command(name, [sys.executable, "-m", *arguments], environment, folder=here), patience_s)
 
-    web = ["granian", "--interface", "wsgi", "--factory", "--no-ws", "--host", settings.host]
-    web += ["--port", str(settings.port), "--workers", str(WEB_PROCESSES), "--blocking-threads", str(WEB_THREADS)]
-    web += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "web.app:create_app"]
     return [
-        part("web", web, 15),
+        part("web", web_arguments(settings), 15),
         part("beat", ["worker.beat"], 15),
         part("worker", ["worker"], settings.drain_s + 20),
     ]
+
+
+def web_arguments(settings: Settings) -> list[str]:
+    """The module that serves the site, and its arguments."""
+    arguments = ["granian", "--interface", "wsgi", "--factory", "--no-ws", "--host", settings.host]
+    arguments += ["--port", str(settings.port), "--workers", str(WEB_PROCESSES)]
+    # Threads mostly wait for a stream's next event; only so many requests at a time may compete for the interpreter.
+    arguments += ["--blocking-threads", str(WEB_THREADS), "--backpressure", str(WEB_THREADS)]
+    arguments += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "web.app:create_app"]
+    return arguments
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -213,17 +223,21 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 def local_url(settings: Settings) -> str:
     """Where this machine reaches the site."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+    host = {"0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
     return f"http://{host}:{settings.port}"
 
 
-def check_address(settings: Settings) -> None:
-    """Raises Conflict where the site may not or cannot listen."""
+def check_key(settings: Settings) -> None:
+    """Raises Conflict where others could reach the site and nobody chose its key."""
     if settings.host not in LOOPBACK and not settings.api_key:
         raise Conflict(
             f"ATELIER_HOST is {settings.host}: others could reach the site. Choose its key first: set ATELIER_API_KEY "
             "to at least 16 characters that nobody can guess."
         )
+
+
+def check_port(settings: Settings) -> None:
+    """Raises Conflict where the site cannot listen."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
             0

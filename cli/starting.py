@@ -1,6 +1,8 @@
-"""`atelier up`, `demo` and `migrate`: start an installation, show it off, prepare its database."""
+"""`atelier up`, `demo`, `serve` and `migrate`: start an installation, show it off, run its parts one by one."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,8 +13,7 @@ from cli import demo as samples
 from cli import show
 from cli.embedded import Postgres
 from cli.home import Home
-from cli.stack import Stack
-from migrations import upgrade as migrations
+from cli.stack import Stack, check_key, prepare, web_arguments
 from shared.settings import Settings
 
 
@@ -43,18 +44,26 @@ def demo(context: click.Context, *, once: bool) -> None:
 
 
 @click.command()
-def migrate() -> None:
-    """Bring the database to the newest schema. Every start does this too; a deployment runs it on its own."""
+def serve() -> None:
+    """Run the site alone, against the services that the environment names: a deployment's web process."""
     settings = Settings()
+    check_key(settings)
+    os.execv(sys.executable, [sys.executable, "-m", *web_arguments(settings)])  # noqa: S606 - there is no shell in it
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the newest schema, with the owner's key and the starter models. Every start does it too."""
+    settings = Settings()
+    home = Home(settings.home)
+    home.make()
     if settings.database_url:
-        migrations.upgrade(settings.database_url)
+        prepare(settings, home)
     else:
-        home = Home(settings.home)
-        home.make()
         postgres = Postgres(home, (home.lock(),))
         try:
             postgres.start()
-            migrations.upgrade(postgres.url)
+            prepare(settings.model_copy(update={"database_url": postgres.url}), home)
         finally:
             postgres.stop()
     click.echo("The database has the newest schema.")
