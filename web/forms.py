@@ -1,0 +1,244 @@
+"""A kind's JSON schema as form fields, and what a form sent as the kind's params.
+
+Between the two stands `Typed`: the text in each field, as a person typed it. Knows no page and no database.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from shared import kinds
+from shared.errors import FieldError
+
+Turn = tuple[str, str]
+Typed = dict[str, str | list[Turn]]
+"""The text of each field; of a conversation its turns, each a role and what was said."""
+
+ROLES = ("system", "user", "assistant")
+MAX_TURNS = 200
+
+_LINE_WIDGETS = {"textarea", "messages", "lines"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the values that a field may have."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting as a form shows it."""
+
+    name: str
+    title: str
+    help: str
+    widget: str
+    required: bool
+    advanced: bool
+    value: str
+    turns: list[Turn]
+    choices: list[Choice]
+    error: str | None
+    minimum: float | None
+    maximum: float | None
+    step: str
+    unit: str
+    placeholder: str
+    max_length: int | None
+    focused: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of its control on the page."""
+        return f"f-{self.name}"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model that a `model` field may name."""
+
+    name: str
+    title: str
+    task: str
+
+
+def fields(
+    kind: str, typed: Typed, models: Sequence[ModelChoice] = (), errors: Sequence[FieldError] = ()
+) -> list[Field]:
+    """The fields of a kind, filled with what was typed, or with defaults, and with the errors of each."""
+    wrong: dict[str, str] = {}
+    for error in errors:
+        wrong.setdefault(error["field"].split(".")[0], error["message"])
+    schema = kinds.schema(kind)
+    required = set(schema.get("required", ()))
+    found = [
+        _field(name, _flat(prop), typed.get(name), models, required=name in required, error=wrong.get(name))
+        for name, prop in schema["properties"].items()
+    ]
+    shown = sorted(found, key=lambda field: field.advanced)
+    first = next((field.name for field in shown if field.error), None)
+    return [replace(field, focused=field.name == first) for field in found]
+
+
+def general_errors(kind: str, errors: Sequence[FieldError]) -> list[str]:
+    """The sentences that belong to no field of this kind."""
+    names = kinds.schema(kind)["properties"]
+    return [error["message"] for error in errors if error["field"].split(".")[0] not in names]
+
+
+def from_form(kind: str, form: MultiDict[str, str], *, complete: bool) -> Typed:
+    """What was typed. A complete form says of a switch that is not in it that it is off; an address does not."""
+    typed: Typed = {}
+    for name, prop in kinds.schema(kind)["properties"].items():
+        widget = _hints(prop)["widget"]
+        if widget == "messages":
+            turns = _turns(form, name)
+            if turns or complete:
+                typed[name] = turns
+        elif name in form:
+            text = form[name]
+            typed[name] = text.replace("\r\n", "\n") if widget in _LINE_WIDGETS else text
+        elif widget == "switch" and complete:
+            typed[name] = ""
+    return typed
+
+
+def from_params(kind: str, params: Mapping[str, Any]) -> Typed:
+    """Params as they would have been typed."""
+    properties = kinds.schema(kind)["properties"]
+    return {
+        name: _as_typed(_hints(properties[name])["widget"], value)
+        for name, value in params.items()
+        if name in properties and value is not None
+    }
+
+
+def params(kind: str, typed: Typed) -> dict[str, Any]:
+    """What was typed, as params to be checked with strict=False; empty fields are left out."""
+    found: dict[str, Any] = {}
+    for name, prop in kinds.schema(kind)["properties"].items():
+        if name not in typed:
+            continue
+        text, schema = typed[name], _flat(prop)
+        widget = _hints(prop)["widget"]
+        if isinstance(text, list):
+            if text:
+                found[name] = [{"role": role, "content": content} for role, content in text]
+        elif widget == "switch":
+            found[name] = text == "true"
+        elif widget == "lines":
+            found[name] = [_unescape(line) for line in text.split("\n") if line]
+        elif text.strip() or (text and widget == "textarea"):
+            found[name] = _value(schema, text)
+    return found
+
+
+def _field(
+    name: str, prop: Mapping[str, Any], typed: str | list[Turn] | None, models: Sequence[ModelChoice], **marks: Any
+) -> Field:
+    hints = _hints(prop)
+    widget = hints["widget"]
+    shown = typed if typed is not None else _as_typed(widget, prop.get("default"))
+    value = shown if isinstance(shown, str) else ""
+    whole = prop.get("type") == "integer"
+    return Field(
+        name=name,
+        title=prop.get("title", name),
+        help=prop.get("description", ""),
+        widget=widget,
+        advanced=bool(hints.get("advanced")),
+        value=value,
+        turns=shown if isinstance(shown, list) else [],
+        choices=_choices(prop, hints, value, models),
+        minimum=prop.get("minimum", prop.get("exclusiveMinimum")),
+        maximum=prop.get("maximum", prop.get("exclusiveMaximum")),
+        step=_number(hints.get("step", 1 if whole else "any")),
+        unit=str(hints.get("unit", "")),
+        placeholder=str(hints.get("placeholder", "")),
+        max_length=prop.get("maxLength"),
+        **marks,
+    )
+
+
+def _choices(
+    prop: Mapping[str, Any], hints: Mapping[str, Any], value: str, models: Sequence[ModelChoice]
+) -> list[Choice]:
+    """The values to choose among; first an empty one where the setting may be left out."""
+    if hints["widget"] == "model":
+        found = [Choice(model.name, model.title) for model in models if model.task == hints.get("task")]
+        if value and all(choice.value != value for choice in found):
+            # What was asked for stays visible, with the error that says it is not there.
+            found.append(Choice(value, value))
+    else:
+        unit = f" {hints['unit']}" if "unit" in hints else ""
+        found = [Choice(_number(each), f"{_number(each)}{unit}") for each in prop.get("enum", ())]
+    blank = str(hints.get("placeholder", "")) or "Automatic"
+    return [Choice("", blank), *found] if found and prop.get("nullable") else found
+
+
+def _flat(prop: Mapping[str, Any]) -> dict[str, Any]:
+    """`X | None` as X that is nullable: what pydantic writes as an anyOf of two."""
+    choices = prop.get("anyOf")
+    if not choices:
+        return {**prop, "enum": [prop["const"]]} if "const" in prop else dict(prop)
+    merged: dict[str, Any] = {"nullable": any(each.get("type") == "null" for each in choices)}
+    for each in choices:
+        if each.get("type") != "null":
+            merged |= each
+    return merged | {name: value for name, value in prop.items() if name != "anyOf"}
+
+
+def _hints(prop: Mapping[str, Any]) -> dict[str, Any]:
+    """The `x-ui` hints, with a widget in any case: a kind from elsewhere may have forgotten them."""
+    return {"widget": "text", **prop.get("x-ui", {})}
+
+
+def _as_typed(widget: str, value: Any) -> str | list[Turn]:
+    if widget == "messages":
+        return [(turn["role"], turn["content"]) for turn in value or ()]
+    if widget == "lines":
+        return "\n".join(_escape(line) for line in value or ())
+    return "" if value is None else _number(value)
+
+
+def _number(value: Any) -> str:
+    """A value as a person writes it: 2 and not 2.0, true and not True."""
+    if isinstance(value, bool):
+        return "true" if value else ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value)
+
+
+def _value(schema: Mapping[str, Any], text: str) -> Any:
+    """Text as the schema's own value where it is one of a list, else as it is: pydantic reads numbers from text."""
+    for each in schema.get("enum", ()):
+        if _number(each) == text:
+            return each
+    return text.strip() if schema.get("type") in {"integer", "number"} else text
+
+
+def _turns(form: MultiDict[str, str], name: str) -> list[Turn]:
+    """Turns that say something, in the order of their numbers."""
+    found: list[Turn] = []
+    for number in range(MAX_TURNS):
+        content = form.get(f"{name}.{number}.content", "").replace("\r\n", "\n")
+        if content:
+            found.append((form.get(f"{name}.{number}.role", "user"), content))
+    return found
+
+
+# One text a line: a line break within a text is written \n, and a backslash twice.
+
+
+def _escape(line: str) -> str:
+    return line.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _unescape(line: str) -> str:
+    return "\\".join(part.replace("\\n", "\n") for part in line.split("\\\\"))

@@ -1,0 +1,65 @@
+"""The pages that people use, one module a page; drawn by the server, alive with a little script, whole without it."""
+
+from datetime import timedelta
+
+import flask_babel
+from flask import Flask, g, request
+
+from shared import listing
+from shared.errors import AtelierError
+from shared.job import JobState
+from web.auth import csrf_token, identity
+from web.pages import create, job, jobs, login, wording
+from web.pages.assets import asset, icon_address
+from web.site import site
+
+BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages)
+
+STAY = timedelta(days=30)
+"""How long a browser stays logged in; its key may end sooner."""
+
+THEMES = ("light", "dark")
+
+
+def register(app: Flask) -> None:
+    """Add the pages and the words that their templates use."""
+    app.config.update(PERMANENT_SESSION_LIFETIME=STAY, SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365))
+    flask_babel.Babel(app)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        ago=wording.ago,
+        clock=wording.clock,
+        duration=wording.duration,
+        exact=wording.exact,
+        figure=wording.figure,
+        label=wording.label,
+        size=wording.size,
+        word=wording.word,
+    )
+    app.jinja_env.globals.update(
+        asset=asset,
+        csrf_token=csrf_token,
+        event_sentence=wording.event_sentence,
+        icon_address=icon_address,
+        live_jobs=_live_jobs,
+        signed_in=lambda: "identity" in g,
+        state_word=wording.state_word,
+        theme=_theme,
+    )
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+
+
+def _theme() -> str | None:
+    """The reader's own choice; None follows the system's."""
+    chosen = request.cookies.get("theme")
+    return chosen if chosen in THEMES else None
+
+
+def _live_jobs() -> int:
+    """How many of the reader's jobs wait or run; nobody's, where the database does not answer."""
+    try:
+        counts = listing.counts(site().db, identity().owner.id)
+    except AtelierError:
+        return 0
+    return counts[JobState.QUEUED] + counts[JobState.RUNNING]

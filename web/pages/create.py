@@ -1,0 +1,118 @@
+"""Create: a form drawn from a kind's schema, and what was made lately."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from shared import devices, jobs, kinds, library, listing
+from shared.errors import FieldError, Invalid, NotFound
+from shared.job import JobState
+from web import forms
+from web.auth import identity, needs
+from web.forms import ModelChoice, Typed
+from web.pages.rows import rows_of
+from web.site import site
+
+pages = Blueprint("create", __name__)
+
+FIRST_KIND = "generate_image"
+RECENT = 16
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+
+
+@pages.get("/")
+@needs("jobs:read")
+def show() -> str:
+    """The form, empty or filled from a job (`from`) and from the address."""
+    source = request.args.get("from", "")
+    kind, typed = _prefilled(source)
+    typed |= forms.from_form(kind, request.args, complete=False)
+    return _page(kind, typed, source=source)
+
+
+@pages.post("/")
+@needs("jobs:write")
+def submit() -> Response | tuple[str, int]:
+    """Submit the form; the same form sent twice is one job."""
+    kind = _known(request.form.get("kind", ""))
+    token = request.form.get("token", "")
+    typed = forms.from_form(kind, request.form, complete=True)
+    try:
+        params = kinds.validate(kind, forms.params(kind, typed), strict=False)
+        made = jobs.submit(
+            site().db,
+            identity().owner,
+            kind,
+            params,
+            idempotency_key=_once(token, kind, typed),
+        )
+    except Invalid as error:
+        return _page(kind, typed, errors=error.errors, token=token), 422
+    site().ringer.ring(made.job.pool)
+    return redirect(url_for("job.show", job_id=made.job.id), 303)
+
+
+@pages.get("/recent")
+@needs("jobs:read")
+def recent() -> Response | str:
+    """The strip of recent jobs; 204 while nothing in it has changed."""
+    rows = rows_of(listing.page(site().db, identity().owner.id, limit=RECENT).items)
+    if rows.version == request.args.get("seen"):
+        return Response(status=204)
+    return render_template("create/recent.html", rows=rows)
+
+
+def _page(kind: str, typed: Typed, *, errors: Sequence[FieldError] = (), source: str = "", token: str = "") -> str:
+    owner_id = identity().owner.id
+    found = listing.page(site().db, owner_id, limit=RECENT).items
+    return render_template(
+        "create/page.html",
+        kind=kind,
+        declared=kinds.params_class(kind),
+        kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
+        fields=forms.fields(kind, typed, _models(owner_id), errors),
+        general=forms.general_errors(kind, errors),
+        roles=forms.ROLES,
+        source=source,
+        token=token or secrets.token_urlsafe(18),
+        rows=rows_of(found),
+        idle=not any(device.alive for device in devices.list_devices(site().db)),
+    )
+
+
+def _prefilled(source: str) -> tuple[str, Typed]:
+    """The kind that is asked for, and the settings of the job that is remixed: all but its seed."""
+    if not source:
+        return _known(request.args.get("kind", "")), {}
+    job = listing.get(site().db, identity().owner.id, source)
+    kind = _known(job.kind)
+    return kind, forms.from_params(kind, {name: value for name, value in job.params.items() if name != "seed"})
+
+
+def _known(kind: str) -> str:
+    """The kind of this name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not kind:
+        return FIRST_KIND if FIRST_KIND in kinds.names() else kinds.names()[0]
+    if kind not in kinds.names():
+        raise NotFound(f"There is no kind “{kind[:80]}”.", field="kind")
+    return kind
+
+
+def _models(owner_id: str) -> list[ModelChoice]:
+    return [ModelChoice(each.name, each.title, each.task) for each in library.list_models(site().db, owner_id)]
+
+
+def _once(token: str, kind: str, typed: dict[str, Any]) -> str:
+    """One key for one form with one content: going back to change a word makes a new job, a double click does not."""
+    content = json.dumps([kind, typed], sort_keys=True).encode()
+    sent = hashlib.sha256(token.encode()).hexdigest()[:24] if token else secrets.token_hex(12)
+    return f"page-{sent}-{hashlib.sha256(content).hexdigest()[:24]}"

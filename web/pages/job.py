@@ -1,0 +1,147 @@
+"""One job: drawn whole by the server, and kept up to date by a stream of the same drawing."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, stream_with_context, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared import artifacts, jobs, kinds, listing
+from shared.errors import NotFound
+from shared.job import Job, JobState
+from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S
+from web.auth import identity, needs
+from web.pages import progress
+from web.pages.failures import failure
+from web.pages.login import local_path
+from web.pages.outputs import outputs
+from web.pages.rows import kind_words
+from web.site import site
+
+pages = Blueprint("job", __name__, url_prefix="/jobs")
+
+QUEUED_EVERY_S = 3.0
+"""A waiting job's place in line changes without the job: look this often."""
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@pages.get("/<job_id>")
+@needs("jobs:read")
+def show(job_id: str) -> str:
+    """The page of a job."""
+    job = listing.get(site().db, identity().owner.id, job_id)
+    return render_template("job/page.html", **_seen(job))
+
+
+@pages.get("/<job_id>/live")
+@needs("jobs:read")
+def live(job_id: str) -> Response:
+    """The panel at each change, as server-sent events; `done` at the end. `?once` is one panel, for polling."""
+    here = site()
+    job = listing.get(here.db, identity().owner.id, job_id)
+    if "once" in request.args:
+        if request.args["once"] == _version(job):
+            return Response(status=204)
+        return Response(render_template("job/panel.html", **_seen(job)))
+    if not here.watcher.sit():
+        # On the first call the page falls back to polling; a later one is to back off.
+        return Response(status=503 if request.headers.get("Last-Event-ID") else 204, headers={"Retry-After": "5"})
+    stream = Response(stream_with_context(_panels(job)), mimetype="text/event-stream")
+    stream.headers["Cache-Control"] = "no-store"
+    stream.headers["X-Accel-Buffering"] = "no"
+    stream.call_on_close(here.watcher.stand)
+    return stream
+
+
+@pages.post("/<job_id>/cancel")
+@needs("jobs:write")
+def cancel(job_id: str) -> AnyResponse:
+    """Cancel it, and go back to where the button was."""
+    jobs.cancel(site().db, identity().owner.id, job_id)
+    return redirect(local_path(request.form.get("next", "")) or url_for("job.show", job_id=job_id), 303)
+
+
+@pages.post("/<job_id>/retry")
+@needs("jobs:write")
+def retry(job_id: str) -> AnyResponse:
+    """Submit the same request again, and go to the new job."""
+    again = jobs.retry(site().db, identity().owner, job_id).job
+    site().ringer.ring(again.pool)
+    return redirect(url_for("job.show", job_id=again.id), 303)
+
+
+def _panels(job: Job) -> Iterator[str]:
+    """The drawn panel whenever it differs from the last one sent."""
+    here = site()
+    left_s, sent = MAX_STREAM_S, ""
+    while True:
+        panel = render_template("job/panel.html", **_seen(job))
+        if panel != sent:
+            data = "\n".join(f"data: {line}" for line in _LINE_END.split(panel))
+            yield f"id: {job.revision}\n{data}\n\n"
+            sent = panel
+        else:
+            yield ": still there\n\n"
+        if job.done:
+            yield f"id: {job.revision}\nevent: done\ndata: {job.state}\n\n"
+        if job.done or left_s <= 0:
+            return
+        patience = QUEUED_EVERY_S if job.state is JobState.QUEUED else COMMENT_EVERY_S
+        if not here.watcher.wait(job.id, job.revision, patience):
+            left_s -= patience
+        job = listing.get(here.db, job.owner_id, job.id)
+
+
+def _seen(job: Job) -> dict[str, Any]:
+    """Everything that a job's page shows."""
+    here = site()
+    title, icon = kind_words(job.kind)
+    files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
+    place = listing.position(here.db, job)
+    return {
+        "job": job,
+        "kind_title": title,
+        "kind_icon": icon,
+        "failure": failure(job),
+        "files": outputs(here.storage, files, code=_makes_code(job.kind)),
+        "settings": _settings(job),
+        "events": listing.events_of(here.db, job.owner_id, job.id),
+        "fraction": progress.fraction(job),
+        "sentence": progress.sentence(job, place),
+        "phases": progress.phases(job),
+        "version": _version(job),
+    }
+
+
+def _settings(job: Job) -> list[tuple[str, str]]:
+    """The job's params by their titles."""
+    try:
+        properties = kinds.schema(job.kind)["properties"]
+    except NotFound:
+        properties = {}
+    found = [(properties.get(name, {}).get("title", name), _words(value)) for name, value in job.params.items()]
+    return found if "seed" in job.params else [*found, (properties.get("seed", {}).get("title", "Seed"), str(job.seed))]
+
+
+def _words(value: Any) -> str:
+    """A param as a reader sees it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return "\n".join(
+            f"{each['role']}: {each['content']}" if isinstance(each, dict) else repr(each) for each in value
+        )
+    return str(value)
+
+
+def _makes_code(kind: str) -> bool:
+    try:
+        return kinds.params_class(kind).output == "code"
+    except NotFound:
+        return False
+
+
+def _version(job: Job) -> str:
+    return f"{job.id}-{job.revision}"

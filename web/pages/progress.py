@@ -1,0 +1,132 @@
+"""How far a job is, as its page and the list of jobs tell it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from shared.job import Job, JobState
+from shared.listing import Position
+from web.pages.translation import _, plural
+from web.pages.wording import duration
+
+Mark = Literal["done", "now", "bad", ""]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of a job's life. `shown`: the one that a narrow screen names."""
+
+    title: str
+    mark: Mark
+    took: str
+    shown: bool
+
+
+def fraction(job: Job) -> float | None:
+    """How much of a running job is done, 0 to 1; None where nobody knows."""
+    total = job.progress.total
+    return min(1.0, job.progress.done / total) if total else None
+
+
+def sentence(job: Job, place: Position | None) -> str:
+    """What stands beside the state."""
+    match job.state:
+        case JobState.QUEUED:
+            return _waiting(job, place)
+        case JobState.RUNNING:
+            return _working(job)
+        case JobState.SUCCEEDED:
+            return _("%(time)s on %(device)s", time=duration(_ran_s(job)), device=job.device or "–")
+        case JobState.FAILED if job.started_at:
+            return _("after %(time)s on %(device)s", time=duration(_ran_s(job)), device=job.device or "–")
+        case _:
+            return ""
+
+
+def short(job: Job) -> str:
+    """The same in the few words that a row of a list has room for."""
+    if job.state is JobState.RUNNING:
+        if job.cancel_requested:
+            return _("stopping")
+        left = _left_s(job)
+        return _("%(time)s left", time=duration(left)) if left is not None else ""
+    if job.state is JobState.SUCCEEDED:
+        return duration(_ran_s(job))
+    if job.state is JobState.FAILED:
+        return (job.error_code or "").replace("_", " ")
+    return ""
+
+
+def phases(job: Job) -> list[Phase]:
+    """Queued, preparing, generating, saving: which are over, which is now, and which went wrong."""
+    titles = [_("Queued"), _("Preparing"), _("Generating"), _("Saving")]
+    at = _reached(job)
+    took = ["", "", "", ""]
+    if job.started_at:
+        took[0] = duration(max(0.0, (job.started_at - job.created_at).total_seconds()))
+    if job.started_at and at > 0:
+        took[min(at, 2)] = duration(_ran_s(job))
+    shown = min(at, 2) if job.done else at
+    return [
+        Phase(title, _mark(job, number, at), took[number], shown=number == shown) for number, title in enumerate(titles)
+    ]
+
+
+def _mark(job: Job, number: int, at: int) -> Mark:
+    if number < at:
+        return "done"
+    if number > at or job.state is JobState.CANCELLED:
+        return ""
+    return "bad" if job.state is JobState.FAILED else "now"
+
+
+def _reached(job: Job) -> int:
+    """The phase that the job is in, or was in when it ended; past the last one where it succeeded."""
+    if job.state is JobState.SUCCEEDED:
+        return 4
+    if job.state is JobState.QUEUED or job.started_at is None:
+        return 0
+    if job.progress.done == 0:
+        return 1
+    return 3 if job.progress.total and job.progress.done >= job.progress.total else 2
+
+
+def _waiting(job: Job, place: Position | None) -> str:
+    if job.run_at > datetime.now(UTC):
+        return _("starts again in %(time)s", time=duration((job.run_at - datetime.now(UTC)).total_seconds()))
+    if place is None:
+        return ""
+    ahead = plural("%(num)s job ahead", "%(num)s jobs ahead", place.ahead) if place.ahead else _("next in line")
+    if place.wait_s is None:
+        return _("%(ahead)s · no device is up for it", ahead=ahead)
+    return _("%(ahead)s · starts in about %(time)s", ahead=ahead, time=duration(place.wait_s)) if place.ahead else ahead
+
+
+def _working(job: Job) -> str:
+    if job.cancel_requested:
+        return _("stopping as soon as this step is done")
+    now = job.progress
+    if not now.done:
+        return now.note
+    parts = [_("Step %(done)s of %(total)s", done=now.done, total=now.total) if now.total else now.note]
+    left = _left_s(job)
+    if left is not None:
+        parts.append(_("%(time)s left", time=duration(left)))
+    if now.total and now.note and not now.note.startswith("Step "):
+        parts.append(now.note)
+    return " · ".join(part for part in parts if part)
+
+
+def _left_s(job: Job) -> float | None:
+    """Seconds until the end if it goes on as it has gone; None where there is nothing to judge by."""
+    done = fraction(job)
+    if not done or job.state is not JobState.RUNNING:
+        return None
+    return _ran_s(job) * (1 - done) / done
+
+
+def _ran_s(job: Job) -> float:
+    if job.started_at is None:
+        return 0.0
+    end = job.finished_at or datetime.now(UTC)
+    return max(0.0, (end - job.started_at).total_seconds())
