@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, literal, select
+from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.db import Database
@@ -66,8 +66,7 @@ def show_preview(db: Database, job: Job, preview: NewArtifact) -> bool:
 
 def drop_previews(connection: Connection, job_ids: Sequence[str]) -> None:
     """Forget the previews of jobs whose attempt has ended; the sweep deletes the bytes."""
-    if job_ids:
-        connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(job_ids), artifacts.c.role == "preview"))
+    connection.execute(_DROP_PREVIEWS, {"jobs": list(job_ids)})
 
 
 def get(db: Database, owner_id: str, artifact_id: str) -> Artifact:
@@ -112,6 +111,11 @@ def take_orphans(db: Database, older_than: datetime, limit: int = 100) -> list[s
     )
     with db.begin() as connection:
         return list(connection.execute(delete(blobs).where(blobs.c.key.in_(stale)).returning(blobs.c.key)).scalars())
+
+
+_DROP_PREVIEWS = delete(artifacts).where(
+    artifacts.c.job_id == func.any(bindparam("jobs", type_=ARRAY(Text()))), artifacts.c.role == "preview"
+)
 
 
 def _row(job: Job, new: NewArtifact, position: int) -> dict[str, Any]:

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, select, update
+from sqlalchemy import Row, text
 
 from shared import costs, jobs
 from shared.db import Database
-from shared.job import Job, JobState
-from shared.records import fairness, owners
-from shared.records import jobs as rows
+from shared.job import Job
 
 AFFINITY_HEADS = 20
 """How many of an owner's first jobs are looked at for one whose model is resident."""
@@ -39,64 +37,74 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
 
     `resident` names the models that the device holds in memory.
     """
-    with db.begin(durable=False) as connection:
-        if connection.execute(select(literal(1)).where(_eligible(claimant)).limit(1)).first() is None:
+    pools = list(claimant.pools)
+    with db.begin() as connection:
+        turn = connection.execute(_TAKE_TURN, {"pools": pools}).one_or_none()
+        if turn is None:
             return None
-        now_served: float = connection.execute(select(fairness.c.vtime).with_for_update()).scalar_one()
-        owner = _next_owner(connection, claimant, now_served)
-        if owner is None:
+        heads = connection.execute(_HEADS, {"pools": pools, "now_served": turn.vtime}).all()
+        if not heads:
             return None
-        head = _best(connection, claimant, owner.id, resident)
-        if head is None:
-            return None
-        cost = costs.estimate(connection, head.kind, head.model)
+        head = _best(heads, resident)
         job = jobs.start(
             connection,
             head.id,
             worker_id=claimant.worker_id,
             device=claimant.device,
             lease_s=lease_s,
-            charged=cost,
+            charged=head.cost,
         )
         if job is not None:
-            _charge(connection, owner.id, max(now_served, owner.vtime), cost / owner.weight)
+            price = head.cost / head.weight
+            connection.execute(_CHARGE, {"owner": head.owner_id, "begins": head.begins, "price": price})
         return job
 
 
-def _eligible(claimant: Claimant) -> ColumnElement[bool]:
-    waiting = (rows.c.state == JobState.QUEUED) & (rows.c.run_at <= func.now())
-    return waiting & (rows.c.pool == func.any(list(claimant.pools)))
-
-
-def _next_owner(connection: Connection, claimant: Claimant, now_served: float) -> Row[Any, Any, Any] | None:
-    running = (
-        select(func.count())
-        .where(rows.c.owner_id == owners.c.id, rows.c.state == JobState.RUNNING)
-        .correlate(owners)
-        .scalar_subquery()
-    )
-    has_work = exists().where(rows.c.owner_id == owners.c.id, _eligible(claimant))
-    return connection.execute(
-        select(owners.c.id, owners.c.vtime, owners.c.weight)
-        .where(has_work, running < owners.c.cap_running)
-        .order_by(func.greatest(owners.c.vtime, now_served), owners.c.served_at)
-        .limit(1)
-    ).one_or_none()
-
-
-def _best(connection: Connection, claimant: Claimant, owner_id: str, resident: Sequence[str]) -> Row[Any] | None:
-    waited = func.extract("epoch", func.now() - rows.c.run_at)
-    heads = connection.execute(
-        select(rows.c.id, rows.c.kind, rows.c.model, waited.label("waited"))
-        .where(rows.c.owner_id == owner_id, _eligible(claimant))
-        .order_by(rows.c.rank, rows.c.id)
-        .limit(AFFINITY_HEADS)
-    ).all()
-    if not heads or heads[0].waited > AFFINITY_S:
-        return heads[0] if heads else None
+def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
+    """The first job, or one near it whose model is in memory, as long as the first has not waited long."""
+    if heads[0].waited > AFFINITY_S:
+        return heads[0]
     return next((head for head in heads if head.model in resident), heads[0])
 
 
-def _charge(connection: Connection, owner_id: str, begins: float, price: float) -> None:
-    connection.execute(update(fairness).values(vtime=func.greatest(fairness.c.vtime, begins)))
-    connection.execute(update(owners).where(owners.c.id == owner_id).values(vtime=begins + price, served_at=func.now()))
+_ELIGIBLE = "state = 'queued' and run_at <= now() and pool = any(:pools)"
+
+_TAKE_TURN = text(
+    f"""
+    select vtime, set_config('synchronous_commit', 'off', true) from fairness
+    where exists (select from jobs where {_ELIGIBLE})
+    for update
+    """  # noqa: S608 - both parts are constants
+)
+"""Claims take this row's lock in turn, so the order is exact. Where there is nothing to claim nobody waits.
+
+The claim need not wait for the disk: if Postgres loses it in a power cut the job is queued again, and the fence names
+the worker as well as the attempt.
+"""
+
+_HEADS = text(
+    f"""
+    with next_owner as (
+        select id as owner_id, weight, greatest(vtime, :now_served) as begins from owners
+        where exists (select from jobs where owner_id = owners.id and {_ELIGIBLE})
+          and (select count(*) from jobs where owner_id = owners.id and state = 'running') < cap_running
+        order by begins, served_at limit 1
+    ), heads as (
+        select jobs.id, kind, model, rank, extract(epoch from now() - run_at) as waited, next_owner.*
+        from next_owner join jobs using (owner_id)
+        where {_ELIGIBLE}
+        order by rank, jobs.id limit :heads
+    )
+    select heads.*, coalesce(costs.seconds, :unknown) as cost
+    from heads left join costs on costs.kind = heads.kind and costs.model = coalesce(heads.model, '')
+    order by rank, heads.id
+    """  # noqa: S608 - both parts are constants
+).bindparams(heads=AFFINITY_HEADS, unknown=costs.UNKNOWN_S)
+"""The first jobs of the owner whose turn it is, with what each is likely to cost in device seconds."""
+
+_CHARGE = text(
+    """
+    with served as (update fairness set vtime = greatest(vtime, :begins))
+    update owners set vtime = :begins + :price, served_at = now() where id = :owner
+    """
+)

@@ -1,42 +1,36 @@
 """What work costs in device seconds, learned from what it took: the fair claim charges it, the site estimates by it."""
 
-from sqlalchemy import Connection, RowMapping, func, select, update
-from sqlalchemy.dialects.postgresql import insert
-
-from shared.records import costs, owners
+from sqlalchemy import Connection, text
 
 UNKNOWN_S = 1.0
 """The estimate for work that was never seen."""
 
-_MEMORY = 20.0
+MEMORY = 20.0
 """The estimate is a running mean over about this many of the last jobs."""
 
-
-def estimate(connection: Connection, kind: str, model: str | None) -> float:
-    """Device seconds that a job of this kind with this model is likely to take."""
-    known = select(costs.c.seconds).where(costs.c.kind == kind, costs.c.model == (model or ""))
-    found: float | None = connection.execute(known).scalar_one_or_none()
-    return UNKNOWN_S if found is None else found
-
-
-def settle(connection: Connection, row: RowMapping) -> float:
-    """Correct the charge of a claim to what the attempt really took, on its owner's virtual time."""
-    taken = func.extract("epoch", func.now() - row["started_at"])
-    seconds: float = float(connection.execute(select(taken)).scalar_one()) if row["started_at"] else 0.0
-    more = (seconds - row["charged"]) / owners.c.weight
-    connection.execute(update(owners).where(owners.c.id == row["owner_id"]).values(vtime=owners.c.vtime + more))
-    return seconds
-
-
-def learn(connection: Connection, row: RowMapping) -> None:
-    """Settle a job that succeeded, and let the estimate follow it."""
-    seconds = settle(connection, row)
-    key = {"kind": row["kind"], "model": row["model"] or ""}
-    new = insert(costs).values(**key, seconds=seconds, samples=1)
-    share = 1 / func.least(costs.c.samples + 1, _MEMORY)
-    moved = costs.c.seconds + (new.excluded.seconds - costs.c.seconds) * share
-    connection.execute(
-        new.on_conflict_do_update(
-            index_elements=["kind", "model"], set_={"seconds": moved, "samples": costs.c.samples + 1}
-        )
+_SETTLE = text(
+    """
+    with took as (
+        select owner_id, kind, coalesce(model, '') as model, charged,
+               coalesce(extract(epoch from now() - started_at), 0)::double precision as seconds
+        from jobs where id = any(:jobs)
+    ), corrected as (
+        update owners set vtime = vtime + more.seconds / weight
+        from (select owner_id, sum(seconds - charged) as seconds from took group by owner_id) as more
+        where owners.id = more.owner_id
     )
+    insert into costs as known (kind, model, seconds, samples)
+    select kind, model, avg(seconds), 1 from took where :learn group by kind, model
+    on conflict (kind, model) do update set
+        seconds = known.seconds + (excluded.seconds - known.seconds) / least(known.samples + 1, :memory),
+        samples = known.samples + 1
+    """
+).bindparams(memory=MEMORY)
+
+
+def settle(connection: Connection, job_ids: list[str], *, learn: bool) -> None:
+    """Correct the charge of these jobs' attempts to what they really took, on their owners' virtual time.
+
+    With `learn` the estimate follows them: for jobs that succeeded.
+    """
+    connection.execute(_SETTLE, {"jobs": job_ids, "learn": learn})

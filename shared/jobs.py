@@ -13,32 +13,24 @@ import hashlib
 import json
 import random
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Select, Update, cast, func, literal, select, text, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import Connection, RowMapping, Select, select, text
 
-from shared import artifacts, costs, kinds, library
+from shared import artifacts, costs, kinds, library, transitions
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.ids import is_id, new_id
 from shared.job import Job, JobState, Progress, job_from
 from shared.kinds.params import Params
 from shared.owners import Owner
-from shared.records import devices, events, jobs
+from shared.records import devices, jobs
+from shared.transitions import MAX_CRASHES
 
 MAX_FAILURES = 3
 """A job that raised this often has failed."""
-
-MAX_CRASHES = 2
-"""A job that took this many workers down with it is poison."""
-
-PRIORITY_STEP_S = 60.0
-"""A job of priority p overtakes one of p - 1 that was submitted up to this much earlier, and no more."""
-
-_JSON = JSONB()
 
 
 @dataclass(frozen=True)
@@ -64,35 +56,6 @@ class SweepReport:
     requeued: int
     ended: int
     pools: list[str]
-
-
-def recorded(change: Insert | Update, event: str, data: dict[str, Any] | None = None) -> Select[Any]:
-    """`change` to the jobs table together with its audit event, as one statement that returns the rows."""
-    changed = change.returning(*jobs.c).cte("changed")
-    line = select(changed.c.id, changed.c.attempt, literal(event), cast(literal(data or {}, _JSON), _JSON))
-    logged = insert(events).from_select(["job_id", "attempt", "type", "data"], line).cte("logged")
-    return select(changed).add_cte(logged)
-
-
-_SUBMIT = text(
-    """
-    with made as (
-        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                          time_limit_s, parent_id, idempotency_key, fingerprint, run_at, rank)
-        select :id, :owner_id, :kind, cast(:params as jsonb), :title, 'queued', :priority, :pool, :device_pin, :model,
-               :seed, :time_limit_s, :parent_id, :idempotency_key, :fingerprint, due.at,
-               extract(epoch from greatest(now(), due.at)) - :priority * :step
-        from (select coalesce(cast(:run_at as timestamptz), now()) as at) as due
-        where not exists (select from jobs where owner_id = :owner_id and state = 'queued' offset greatest(:cap, 1) - 1)
-        on conflict on constraint uq_jobs_idempotency do nothing
-        returning id, attempt, created_at, run_at
-    ), logged as (
-        insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made
-    )
-    select created_at, run_at from made
-    """
-).bindparams(step=PRIORITY_STEP_S)
-"""One statement, and one round trip, for the way that every job takes: the row and its event, if there is room."""
 
 
 # ---- the owner's side -----------------------------------------------------------------------------------------
@@ -145,7 +108,9 @@ def submit(
                 library.check(connection, owner.id, asked[name], task, name)
         if device:
             _check_device(connection, device)
-        made = connection.execute(_SUBMIT, row | {"params": json.dumps(asked), "cap": owner.cap_queued}).one_or_none()
+        made = connection.execute(
+            transitions.SUBMIT, row | {"params": json.dumps(asked), "cap": owner.cap_queued}
+        ).one_or_none()
         if made is None:
             return Submitted(_earlier(connection, owner, row), created=False)
     return Submitted(_new_job(row, made.created_at, made.run_at), created=True)
@@ -158,16 +123,9 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
         NotFound: the owner has no such job.
         Conflict: the job has already succeeded or failed.
     """
-    mine = (jobs.c.id == job_id) & (jobs.c.owner_id == owner_id)
-    waiting = update(jobs).where(mine, jobs.c.state == JobState.QUEUED).values(_ended(JobState.CANCELLED))
-    working = (
-        update(jobs)
-        .where(mine, jobs.c.state == JobState.RUNNING, ~jobs.c.cancel_requested)
-        .values(cancel_requested=True, revision=jobs.c.revision + 1)
-    )
     with db.begin() as connection:
-        for statement, event in ((waiting, "cancelled"), (working, "cancel_requested")):
-            row = connection.execute(recorded(statement, event)).mappings().one_or_none()
+        for arrow in (transitions.CANCEL_QUEUED, transitions.CANCEL_RUNNING):
+            row = _follow(connection, arrow, {"job": job_id, "owner": owner_id})
             if row is not None:
                 return job_from(row)
         job = _owned(connection, owner_id, job_id)
@@ -207,23 +165,14 @@ def start(
     connection: Connection, job_id: str, *, worker_id: str, device: str, lease_s: float, charged: float
 ) -> Job | None:
     """queued -> running, within the claim's transaction; None where the job is no longer queued."""
-    taken = (
-        update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.state == JobState.QUEUED)
-        .values(
-            state=JobState.RUNNING,
-            attempt=jobs.c.attempt + 1,
-            lease_until=_in(lease_s),
-            worker_id=worker_id,
-            device=device,
-            charged=charged,
-            started_at=func.now(),
-            progress={},
-            metrics={},
-            revision=jobs.c.revision + 1,
-        )
-    )
-    row = connection.execute(recorded(taken, "claimed", {"device": device})).mappings().one_or_none()
+    given = {
+        "job": job_id,
+        "lease_s": lease_s,
+        "new_worker_id": worker_id,
+        "new_device": device,
+        "new_charged": charged,
+    }
+    row = _follow(connection, transitions.START, given, {"device": device})
     return job_from(row) if row else None
 
 
@@ -231,12 +180,15 @@ def pulse(
     db: Database, job: Job, lease_s: float, progress: Progress | None = None, metrics: dict[str, float] | None = None
 ) -> PulseReply:
     """Renew the lease, write progress if there is news, and read the cancel flag: one UPDATE."""
-    values: dict[str, Any] = {"lease_until": _in(lease_s)}
+    given: dict[str, Any] = _held(job) | {"lease_s": lease_s}
+    statement = transitions.HOLD
     if progress is not None:
-        values |= {"progress": _plain(progress), "metrics": metrics or {}, "revision": jobs.c.revision + 1}
+        statement, given = (
+            transitions.HOLD_WITH_NEWS,
+            given | {"new_progress": asdict(progress), "new_metrics": metrics or {}},
+        )
     with db.begin(durable=False) as connection:
-        flag = connection.execute(update(jobs).where(_fence(job)).values(values).returning(jobs.c.cancel_requested))
-        cancel_requested = flag.scalar_one_or_none()
+        cancel_requested = connection.execute(statement, given).scalar_one_or_none()
     return PulseReply(cancel=bool(cancel_requested), lost=cancel_requested is None)
 
 
@@ -256,38 +208,18 @@ def finish(
     Returns:
         The state in which this attempt left the job, or None where another attempt owns it.
     """
-    done = (
-        update(jobs)
-        .where(_fence(job), ~jobs.c.cancel_requested)
-        .values(
-            **_ended(JobState.SUCCEEDED),
-            progress=_plain(progress),
-            metrics=metrics,
-            model_version=model_version,
-            error_code=None,
-            error_message=None,
-        )
-    )
+    result = {"new_progress": asdict(progress), "new_metrics": metrics, "new_model_version": model_version}
     with db.begin() as connection:
-        row = connection.execute(recorded(done, "succeeded")).mappings().one_or_none()
-        if row is not None:
+        if _follow(connection, transitions.SUCCEED, _held(job) | result) is not None:
             artifacts.insert_all(connection, job, outputs)
-            artifacts.drop_previews(connection, [job.id])
-            costs.learn(connection, row)
+            _settle(connection, [job.id], learn=True)
             return JobState.SUCCEEDED
     return stop(db, job) or _already(db, job)
 
 
 def stop(db: Database, job: Job) -> JobState | None:
     """running -> cancelled, by the worker that saw the flag; None where it may not."""
-    ended = update(jobs).where(_fence(job), jobs.c.cancel_requested).values(_ended(JobState.CANCELLED))
-    with db.begin() as connection:
-        row = connection.execute(recorded(ended, "cancelled")).mappings().one_or_none()
-        if row is None:
-            return None
-        artifacts.drop_previews(connection, [job.id])
-        costs.settle(connection, row)
-    return JobState.CANCELLED
+    return JobState.CANCELLED if _leave(db, job, transitions.STOP) else None
 
 
 def fail(
@@ -305,30 +237,20 @@ def fail(
     Returns:
         The state in which this attempt left the job, or None where another attempt owns it.
     """
+    why = {"code": code, "message": message}
+    error = {"new_error_code": code, "new_error_message": message}
     if retryable and job.failures + 1 < MAX_FAILURES:
-        return _requeue(db, job, code, message, _backoff(retry_s, job.failures))
-    values = {**_ended(JobState.FAILED), "failures": jobs.c.failures + 1, "error_code": code, "error_message": message}
-    failed = update(jobs).where(_fence(job), ~jobs.c.cancel_requested).values(values)
-    with db.begin() as connection:
-        row = (
-            connection.execute(recorded(failed, "failed", {"code": code, "message": message})).mappings().one_or_none()
-        )
-        if row is not None:
-            artifacts.insert_all(connection, job, logs or [])
-            artifacts.drop_previews(connection, [job.id])
-            costs.settle(connection, row)
-            return JobState.FAILED
+        delay_s = _backoff(retry_s, job.failures)
+        if _leave(db, job, transitions.RETRY, error | {"delay_s": delay_s}, why | {"delay_s": round(delay_s, 1)}):
+            return JobState.QUEUED
+    elif _leave(db, job, transitions.FAIL, error, why, logs):
+        return JobState.FAILED
     return stop(db, job) or _already(db, job)
 
 
 def release(db: Database, job: Job, reason: str) -> bool:
     """running -> queued at no cost to any budget: the worker drains, or never began."""
-    put_back = update(jobs).where(_fence(job)).values(_waiting())
-    with db.begin() as connection:
-        row = connection.execute(recorded(put_back, "released", {"reason": reason})).mappings().one_or_none()
-        if row is not None:
-            costs.settle(connection, row)
-    return row is not None
+    return _leave(db, job, transitions.RELEASE, event={"reason": reason}) or stop(db, job) is not None
 
 
 # ---- nobody's side: what a dead worker leaves behind ------------------------------------------------------------
@@ -336,95 +258,82 @@ def release(db: Database, job: Job, reason: str) -> bool:
 
 def reclaim(db: Database, device: str, worker_id: str) -> SweepReport:
     """Put back what an earlier process of this device was running: there is one at a time, so it is dead."""
-    return _recover(db, (jobs.c.device == device) & (jobs.c.worker_id != worker_id), "its worker was replaced")
+    return _recover(
+        db, transitions.RECLAIM, {"held_device": device, "held_worker": worker_id}, "its worker was replaced"
+    )
 
 
 def sweep(db: Database) -> SweepReport:
     """Put back, or end, every job whose lease ran out; any number of sweeps at a time is safe."""
-    return _recover(db, jobs.c.lease_until < func.now(), "its worker stopped answering")
+    return _recover(db, transitions.SWEEP, {}, "its worker stopped answering")
 
 
-def _recover(db: Database, lost: ColumnElement[bool], why: str) -> SweepReport:
-    held = (jobs.c.state == JobState.RUNNING) & lost
-    poison = {
-        **_ended(JobState.FAILED),
-        "crashes": jobs.c.crashes + 1,
-        "error_code": "poison",
-        "error_message": f"The job ended {MAX_CRASHES} workers in a row and was stopped. Its last one: {why}.",
+def _recover(
+    db: Database, arrows: tuple[Select[Any], Select[Any], Select[Any]], given: dict[str, Any], why: str
+) -> SweepReport:
+    cancelled, poisoned, stalled = arrows
+    error = {
+        "new_error_code": "poison",
+        "new_error_message": f"The job ended {MAX_CRASHES} workers in a row and was stopped. Its last one: {why}.",
     }
-    again = {**_waiting(), "crashes": jobs.c.crashes + 1}
     with db.begin() as connection:
-        gone = (
-            connection.execute(
-                recorded(
-                    update(jobs).where(held, jobs.c.cancel_requested).values(_ended(JobState.CANCELLED)), "cancelled"
-                )
-            )
-            .mappings()
-            .all()
-        )
-        dead = (
-            connection.execute(
-                recorded(
-                    update(jobs).where(held, jobs.c.crashes + 1 >= MAX_CRASHES).values(poison),
-                    "failed",
-                    {"code": "poison"},
-                )
-            )
-            .mappings()
-            .all()
-        )
-        back = (
-            connection.execute(recorded(update(jobs).where(held).values(again), "stalled", {"reason": why}))
-            .mappings()
-            .all()
-        )
-        artifacts.drop_previews(connection, [row["id"] for row in (*gone, *dead, *back)])
-        for row in (*gone, *dead, *back):
-            costs.settle(connection, row)
-        pools = connection.execute(select(jobs.c.pool).where(_due()).group_by(jobs.c.pool)).scalars().all()
+        # In turn, since each may touch several owners.
+        connection.execute(_ONE_AT_A_TIME)
+        gone = _follow_all(connection, cancelled, given)
+        dead = _follow_all(connection, poisoned, given | error, {"code": "poison", "reason": why})
+        back = _follow_all(connection, stalled, given, {"reason": why})
+        _settle(connection, [*gone, *dead, *back])
+        pools = connection.execute(transitions.POOLS_WITH_WORK).scalars().all()
     return SweepReport(requeued=len(back), ended=len(gone) + len(dead), pools=list(pools))
+
+
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")
 
 
 # ---- pieces ---------------------------------------------------------------------------------------------------
 
 
-def _fence(job: Job) -> ColumnElement[bool]:
-    held = (jobs.c.id == job.id) & (jobs.c.state == JobState.RUNNING)
-    return held & (jobs.c.attempt == job.attempt) & (jobs.c.worker_id == job.worker_id)
+def _follow(
+    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
+) -> RowMapping | None:
+    """Take an arrow with one job; None where its guard did not hold."""
+    return connection.execute(arrow, given | {"event_data": event or {}}).mappings().one_or_none()
 
 
-def _due() -> ColumnElement[bool]:
-    return (jobs.c.state == JobState.QUEUED) & (jobs.c.run_at <= func.now())
+def _follow_all(
+    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
+) -> list[str]:
+    """Take an arrow with every job that fits; their ids."""
+    return [row["id"] for row in connection.execute(arrow, given | {"event_data": event or {}}).mappings()]
 
 
-def _ended(state: JobState) -> dict[str, Any]:
-    return {"state": state, "finished_at": func.now(), "lease_until": None, "revision": jobs.c.revision + 1}
-
-
-def _waiting() -> dict[str, Any]:
-    """What a job that goes back to the queue forgets; its rank stays, so it keeps its place."""
-    forgotten: dict[str, Any] = {"lease_until": None, "worker_id": None, "device": None, "progress": {}}
-    return {"state": JobState.QUEUED, "revision": jobs.c.revision + 1, **forgotten}
-
-
-def _requeue(db: Database, job: Job, code: str, message: str, delay_s: float) -> JobState | None:
-    values = {
-        **_waiting(),
-        "failures": jobs.c.failures + 1,
-        "error_code": code,
-        "error_message": message,
-        "run_at": _in(delay_s),
-    }
-    again = update(jobs).where(_fence(job), ~jobs.c.cancel_requested).values(values)
-    data = {"code": code, "message": message, "delay_s": round(delay_s, 1)}
+def _leave(
+    db: Database,
+    job: Job,
+    arrow: Select[Any],
+    given: dict[str, Any] | None = None,
+    event: dict[str, Any] | None = None,
+    logs: list[artifacts.NewArtifact] | None = None,
+) -> bool:
+    """End this attempt by an arrow; False where its guard did not hold."""
     with db.begin() as connection:
-        row = connection.execute(recorded(again, "retried", data)).mappings().one_or_none()
-        if row is not None:
-            artifacts.drop_previews(connection, [job.id])
-            costs.settle(connection, row)
-            return JobState.QUEUED
-    return stop(db, job) or _already(db, job)
+        if _follow(connection, arrow, _held(job) | (given or {}), event) is None:
+            return False
+        artifacts.insert_all(connection, job, logs or [])
+        _settle(connection, [job.id])
+    return True
+
+
+def _held(job: Job) -> dict[str, Any]:
+    """The fence: what the worker of this attempt must show."""
+    return {"job": job.id, "held_attempt": job.attempt, "held_worker": job.worker_id}
+
+
+def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False) -> None:
+    """What every end of an attempt has in common: its price is corrected, its previews go."""
+    if job_ids:
+        artifacts.drop_previews(connection, job_ids)
+        costs.settle(connection, job_ids, learn=learn)
 
 
 def _already(db: Database, job: Job) -> JobState | None:
@@ -437,17 +346,9 @@ def _already(db: Database, job: Job) -> JobState | None:
     return JobState(state) if state else None
 
 
-def _in(seconds: float) -> ColumnElement[datetime]:
-    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
 def _backoff(first_s: float, failures: int) -> float:
     """Doubling with full jitter above half, so that what failed together does not return together."""
     return first_s * float(2**failures) * random.uniform(0.5, 1)
-
-
-def _plain(progress: Progress) -> dict[str, Any]:
-    return {"done": progress.done, "total": progress.total, "note": progress.note, "text": progress.text}
 
 
 def _fingerprint(kind: str, params: dict[str, Any], *rest: object) -> str:

@@ -1,0 +1,161 @@
+"""The arrows of a job's life: every way in which its state changes, each one guarded statement, made once.
+
+`shared.jobs` follows them and nobody else. Each returns the rows that it changed and writes their audit event.
+A guard names the state it expects and, for a worker, the fence: the attempt, and the worker that holds it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Double,
+    Select,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from shared.job import JobState
+from shared.records import events, jobs
+
+MAX_CRASHES = 2
+"""A job that took this many workers down with it is poison."""
+
+PRIORITY_STEP_S = 60.0
+"""A job of priority p overtakes one of p - 1 that was submitted up to this much earlier, and no more."""
+
+_JSON = JSONB()
+
+SUBMIT = text(
+    """
+    with made as (
+        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
+                          time_limit_s, parent_id, idempotency_key, fingerprint, run_at, rank)
+        select :id, :owner_id, :kind, cast(:params as jsonb), :title, 'queued', :priority, :pool, :device_pin, :model,
+               :seed, :time_limit_s, :parent_id, :idempotency_key, :fingerprint, due.at,
+               extract(epoch from greatest(now(), due.at)) - :priority * :step
+        from (select coalesce(cast(:run_at as timestamptz), now()) as at) as due
+        where not exists (select from jobs where owner_id = :owner_id and state = 'queued' offset greatest(:cap, 1) - 1)
+        on conflict on constraint uq_jobs_idempotency do nothing
+        returning id, attempt, created_at, run_at
+    ), logged as (
+        insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made
+    )
+    select created_at, run_at from made
+    """
+).bindparams(step=PRIORITY_STEP_S)
+"""One statement, and one round trip, for the way that every job takes: the row and its event, if there is room."""
+
+
+def _arrow(event: str, where: ColumnElement[bool], change: dict[str, Any]) -> Select[Any]:
+    """An UPDATE of the jobs that fit `where`, with its audit event, as one statement that returns the rows."""
+    changed = (
+        update(jobs).where(where).values(change | {"revision": jobs.c.revision + 1}).returning(*jobs.c).cte("changed")
+    )
+    line = select(changed.c.id, changed.c.attempt, literal(event), cast(bindparam("event_data", type_=_JSON), _JSON))
+    logged = insert(events).from_select(["job_id", "attempt", "type", "data"], line).cte("logged")
+    return select(changed).add_cte(logged)
+
+
+def _given(name: str) -> BindParameter[Any]:
+    """A value that is given when the statement runs; named apart from the column it goes to."""
+    return bindparam(f"new_{name}", type_=jobs.c[name].type)
+
+
+def _in(name: str) -> ColumnElement[datetime]:
+    """A moment so many seconds from now, on the database's clock."""
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam(name, type_=Double()))
+
+
+def _ended(state: JobState) -> dict[str, Any]:
+    return {"state": state, "finished_at": func.now(), "lease_until": None}
+
+
+_MINE = (jobs.c.id == bindparam("job")) & (jobs.c.owner_id == bindparam("owner"))
+QUEUED = jobs.c.state == JobState.QUEUED
+_RUNNING = jobs.c.state == JobState.RUNNING
+_FENCE = (
+    (jobs.c.id == bindparam("job"))
+    & _RUNNING
+    & (jobs.c.attempt == bindparam("held_attempt"))
+    & (jobs.c.worker_id == bindparam("held_worker"))
+)
+_EXPIRED = _RUNNING & (jobs.c.lease_until < func.now())
+_ORPHANED = _RUNNING & (jobs.c.device == bindparam("held_device")) & (jobs.c.worker_id != bindparam("held_worker"))
+
+_WAITING: dict[str, Any] = {
+    "state": JobState.QUEUED,
+    "lease_until": None,
+    "worker_id": None,
+    "device": None,
+    "progress": {},
+}
+"""What a job that goes back to the queue forgets; its rank stays, so it keeps its place."""
+
+_ERROR = {"error_code": _given("error_code"), "error_message": _given("error_message")}
+_CRASHED = {"crashes": jobs.c.crashes + 1}
+_POISON = _ended(JobState.FAILED) | _CRASHED | _ERROR
+
+CANCEL_QUEUED = _arrow("cancelled", _MINE & QUEUED, _ended(JobState.CANCELLED))
+CANCEL_RUNNING = _arrow("cancel_requested", _MINE & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True})
+START = _arrow(
+    "claimed",
+    (jobs.c.id == bindparam("job")) & QUEUED,
+    {
+        "state": JobState.RUNNING,
+        "attempt": jobs.c.attempt + 1,
+        "lease_until": _in("lease_s"),
+        "worker_id": _given("worker_id"),
+        "device": _given("device"),
+        "charged": _given("charged"),
+        "started_at": func.now(),
+        "progress": {},
+        "metrics": {},
+    },
+)
+SUCCEED = _arrow(
+    "succeeded",
+    _FENCE & ~jobs.c.cancel_requested,
+    {
+        **_ended(JobState.SUCCEEDED),
+        "progress": _given("progress"),
+        "metrics": _given("metrics"),
+        "model_version": _given("model_version"),
+        "error_code": None,
+        "error_message": None,
+    },
+)
+STOP = _arrow("cancelled", _FENCE & jobs.c.cancel_requested, _ended(JobState.CANCELLED))
+FAIL = _arrow(
+    "failed", _FENCE & ~jobs.c.cancel_requested, _ended(JobState.FAILED) | {"failures": jobs.c.failures + 1} | _ERROR
+)
+RETRY = _arrow(
+    "retried",
+    _FENCE & ~jobs.c.cancel_requested,
+    _WAITING | {"failures": jobs.c.failures + 1, "run_at": _in("delay_s")} | _ERROR,
+)
+RELEASE = _arrow("released", _FENCE & ~jobs.c.cancel_requested, _WAITING)
+
+
+def _recovery(lost: ColumnElement[bool]) -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """What becomes of jobs whose worker is gone: cancelled if that was asked for, poison, or back to the queue."""
+    return (
+        _arrow("cancelled", lost & jobs.c.cancel_requested, _ended(JobState.CANCELLED)),
+        _arrow("failed", lost & (jobs.c.crashes + 1 >= MAX_CRASHES), _POISON),
+        _arrow("stalled", lost, _WAITING | _CRASHED),
+    )
+
+
+SWEEP = _recovery(_EXPIRED)
+RECLAIM = _recovery(_ORPHANED)
+
+HOLD = update(jobs).where(_FENCE).values(lease_until=_in("lease_s")).returning(jobs.c.cancel_requested)
+HOLD_WITH_NEWS = HOLD.values(progress=_given("progress"), metrics=_given("metrics"), revision=jobs.c.revision + 1)
+POOLS_WITH_WORK = select(jobs.c.pool).where(QUEUED, jobs.c.run_at <= func.now()).group_by(jobs.c.pool)
