@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Prompt, Seed, ui
 
 Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
-#: Per picture and per job, before upscaling: what a job may ask for, whatever the device.
-MAX_PIXELS, MAX_JOB_PIXELS = 2048 * 2048, 8 * 2048 * 2048
+#: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
+MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 8 * 2048 * 2048
 
 
 def _number(value: Any) -> Any:
@@ -35,7 +35,7 @@ class GenerateImage(Params):
     icon: ClassVar[str] = "image"
     output: ClassVar[Output] = "image"
     examples: ClassVar[list[dict[str, Any]]] = [
-        {"model": "digits", "prompt": "seven", "steps": 8, "seed": 7, "upscale": 1},
+        {"model": "digits", "prompt": "a photo of seven", "steps": 8, "seed": 7, "upscale": 1},
         {"prompt": "red apple", "seed": 1, "images": 2},
     ]
 
@@ -117,6 +117,6 @@ class GenerateImage(Params):
             raise ValueError("The picture may have 4.2 million pixels at most (2048 × 2048). Make it smaller.")
         if pixels * self.images > MAX_JOB_PIXELS:
             raise ValueError("All pictures together may have 34 million pixels. Ask for fewer, or smaller ones.")
-        if pixels * (self.upscale or 1) ** 2 > 4 * MAX_PIXELS:
+        if pixels * (self.upscale or 1) ** 2 > MAX_ENLARGED:
             raise ValueError("The enlarged picture may have 17 million pixels. Enlarge less, or start smaller.")
         return self

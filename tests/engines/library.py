@@ -12,7 +12,7 @@ from worker.engines.loading import read_json
 
 #: Unpacked models outlive a test run: unpacking takes longer than all other tests of the kinds.
 CACHE = Path(tempfile.gettempdir()) / "atelier-tests-models"
-_TASKS = {"gpt2": "text-generation", "llama": "text-generation", "vits": "text-to-speech"}
+_TASKS = {"gpt2": "text-generation", "llama": "text-generation", "vits": "text-to-speech", "speecht5": "text-to-speech"}
 
 
 class Library(Mapping[str, ModelSource]):
@@ -49,5 +49,5 @@ def source(name: str, folder: Path, *, file: str | None = None, task: str = "tex
     """A model source for files that are there."""
     return ModelSource(
         name=name, task=task, folder=folder, file=file, revision=None, title=name, licence=None, key=f"{name}@test",
-        cache=CACHE / name, defaults=read_json(folder / "atelier.json"),
+        cache=CACHE / name, defaults=read_json(folder / "atelier.json").get("defaults", {}),
     )  # fmt: skip

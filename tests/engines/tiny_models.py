@@ -1,8 +1,10 @@
 """Models of every form that the engines load: random, a few hundred kilobytes, built in code and saved to folders."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import sentencepiece
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -17,6 +19,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     CLIPTextConfig,
@@ -28,6 +31,11 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
+    SpeechT5Config,
+    SpeechT5ForTextToSpeech,
+    SpeechT5HifiGan,
+    SpeechT5HifiGanConfig,
+    SpeechT5Tokenizer,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -177,6 +185,33 @@ def _vits(folder: Path) -> None:
     VitsModel(config).save_pretrained(folder)
 
 
+def _speecht5(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    pieces = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["abcdefghijklm nopqrstuvwxyz"] * 20), model_writer=pieces, model_type="char",
+        vocab_size=40, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    (folder / "spm_char.model").write_bytes(pieces.getvalue())
+    tokenizer = SpeechT5Tokenizer(str(folder / "spm_char.model"))
+    tokenizer.save_pretrained(folder)
+    config = SpeechT5Config(
+        vocab_size=len(tokenizer), hidden_size=32, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=20, reduction_factor=2,
+        speech_decoder_prenet_units=32, speech_decoder_postnet_units=32, speech_decoder_postnet_layers=2,
+        speaker_embedding_dim=8,
+    )  # fmt: skip
+    SpeechT5ForTextToSpeech(config).save_pretrained(folder)
+    vocoder = SpeechT5HifiGanConfig(
+        model_in_dim=20, upsample_initial_channel=16, upsample_rates=[4, 4], upsample_kernel_sizes=[8, 8],
+        resblock_kernel_sizes=[3], resblock_dilation_sizes=[[1, 3]],
+    )  # fmt: skip
+    SpeechT5HifiGan(vocoder).save_pretrained(folder / "vocoder")
+    (folder / "voices").mkdir()
+    for number, name in enumerate(("anna", "bert")):
+        save_file({"embedding": torch.full((8,), float(number))}, folder / "voices" / f"{name}.safetensors")
+
+
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "tiny-gpt2": _gpt2,
     "tiny-llama": _llama,
@@ -185,4 +220,5 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "tiny-sd3": _sd3,
     "tiny-flux": _flux,
     "tiny-vits": _vits,
+    "tiny-speecht5": _speecht5,
 }

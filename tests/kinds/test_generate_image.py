@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from shared.errors import Cancelled, JobError
+from starters.digits.judge import read_digits
 from tests.kinds.context import FakeContext, Saved, run
 from worker.engines import diffusion
 
@@ -173,3 +174,32 @@ def test_an_upscaler_must_be_one(context: Context):
     with pytest.raises(JobError) as caught:
         run("generate_image", context(), **SMALL, model="tiny-sd", upscale=2, upscaler="tiny-sd")
     assert caught.value.code == "wrong_task"
+
+
+@pytest.mark.quality
+def test_the_digits_starter_paints_what_the_prompt_names(context: Context):
+    # given the words for all digits
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    # when each is painted twice, and a classifier that has never seen these pictures reads them
+    read = []
+    for word in words:
+        ctx = run("generate_image", context(), model="digits", prompt=f"a photo of {word}", images=2, seed=1)
+        read += read_digits(np.stack([_pixels(saved) for saved in ctx.outputs]).astype(np.uint8))
+    # then nearly all are what was asked for
+    assert sum(digit == number // 2 for number, digit in enumerate(read)) >= 17, read
+
+
+def test_a_model_that_wishes_to_be_enlarged_goes_without_an_upscaler(context: Context):
+    # given a model that asks for an upscaler which is not installed
+    ctx = context()
+    wishing = replace(ctx.models["tiny-sd"], defaults={"upscale": 4, "upscaler": "nobody"})
+    ctx.models = dict(ctx.models) | {"tiny-sd": wishing}
+    # when the job does not insist, then the picture comes as it is; when it does, it is told
+    assert _image(run("generate_image", ctx, **SMALL, model="tiny-sd").outputs[0]).size == (32, 32)
+    with pytest.raises(JobError):
+        run("generate_image", ctx, **SMALL, model="tiny-sd", upscale=4)
+
+
+def test_the_largest_seed_is_a_seed(context: Context):
+    ctx = run("generate_image", context(), **SMALL, model="tiny-sd", images=2, seed=2**63 - 1)
+    assert [saved.meta["seed"] for saved in ctx.outputs] == [2**63 - 1, 2**63]

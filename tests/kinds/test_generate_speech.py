@@ -20,7 +20,7 @@ def _sound(saved: Saved) -> tuple:
     return soundfile.read(io.BytesIO(saved.data))
 
 
-@pytest.mark.parametrize("model", ["hibari", "tiny-vits"])
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-speecht5"])
 def test_a_text_becomes_sound_sentence_by_sentence(context: Context, model: str):
     # when two sentences are said
     ctx = run("generate_speech", context(), model=model, text=TEXT, seed=3)
@@ -34,12 +34,24 @@ def test_a_text_becomes_sound_sentence_by_sentence(context: Context, model: str)
     assert saved.meta == {"seconds": round(len(sound) / rate, 3), "sample_rate": rate, "seed": 3}
 
 
-@pytest.mark.parametrize("model", ["hibari", "tiny-vits"])
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-speecht5"])
 def test_the_same_seed_gives_the_same_bytes(context: Context, model: str):
-    first, again, other = (
-        run("generate_speech", context(), model=model, text="Hello.", seed=seed) for seed in (3, 3, 4)
+    first, again = (run("generate_speech", context(), model=model, text="Hello.", seed=3) for _ in range(2))
+    assert first.outputs[0].data == again.outputs[0].data
+
+
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits"])
+def test_another_seed_sounds_another_way(context: Context, model: str):
+    first, other = (run("generate_speech", context(), model=model, text="Hello.", seed=seed) for seed in (3, 4))
+    assert first.outputs[0].data != other.outputs[0].data
+
+
+def test_a_voice_of_the_folder_is_heard(context: Context):
+    own, anna, bert = (
+        run("generate_speech", context(), model="tiny-speecht5", text="Hello.", seed=3, **voice).outputs[0].data
+        for voice in ({}, {"voice": "anna"}, {"voice": "bert"})
     )
-    assert first.outputs[0].data == again.outputs[0].data != other.outputs[0].data
+    assert own == anna != bert
 
 
 def test_a_higher_speed_is_shorter(context: Context):
@@ -64,6 +76,8 @@ def test_cancel_comes_within_one_sentence(context: Context):
         ({"text": "Hello.", "voice": "nobody"}, "unknown_voice"),
         ({"text": "Hello.", "voice": "emma"}, "voice_missing"),
         ({"text": "Hello.", "voice": "7", "model": "tiny-vits"}, "unknown_voice"),
+        ({"text": "Hello.", "voice": "carla", "model": "tiny-speecht5"}, "unknown_voice"),
+        ({"text": "Hello.", "speed": 2, "model": "tiny-speecht5"}, "unsupported_speed"),
         ({"text": "🙂"}, "nothing_to_say"),
         ({"text": "Hello.", "model": "tiny-gpt2"}, "wrong_task"),
     ],

@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers.utils import logging
 
 from shared.errors import JobError
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
-
-# A worker's log is no place for progress bars, and what the libraries advise is for authors, not for operators.
-logging.disable_progress_bar()
-logging.set_verbosity_error()
 
 _MAGIC = {".gguf": b"GGUF", ".onnx": b"\x08"}
 #: A header longer than this is an attack or an accident, not a list of tensors.

@@ -17,7 +17,7 @@ from transformers import (
     AutoTokenizer,
     SpeechT5ForTextToSpeech,
     SpeechT5HifiGan,
-    SpeechT5Processor,
+    SpeechT5Tokenizer,
     VitsModel,
 )
 
@@ -122,7 +122,7 @@ class SpeechT5:
     """A transformers SpeechT5 folder with its vocoder in `vocoder/` and voices as `voices/<name>.safetensors`."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        self._processor = SpeechT5Processor.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = SpeechT5Tokenizer.from_pretrained(folder, local_files_only=True)
         self._model = _ready(SpeechT5ForTextToSpeech, folder, device)
         self._vocoder = _ready(SpeechT5HifiGan, folder / "vocoder", device)
         self._voices = {path.stem: load_file(path)["embedding"] for path in sorted(folder.glob("voices/*.safetensors"))}
@@ -134,7 +134,7 @@ class SpeechT5:
             raise JobError(
                 "unsupported_speed", "This model speaks at one pace only; leave the speed at 1.", field="speed"
             )
-        inputs = self._processor(text=text, return_tensors="pt").to(self._model.device)
+        inputs = self._tokenizer(text, return_tensors="pt").to(self._model.device)
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(seed)  # the decoder's dropout stays on while it speaks
             waveform = self._model.generate_speech(inputs["input_ids"], self._embedding(voice), vocoder=self._vocoder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from shared.errors import JobError
-from shared.kinds.generate_image import MAX_PIXELS, GenerateImage
+from shared.kinds.generate_image import MAX_ENLARGED, MAX_PIXELS, GenerateImage
 from worker.context import JobContext
 from worker.engines.diffusion import Pace, Painting, Preview, batches, load_pipeline, own_size, paint, pipeline_size
 from worker.engines.loading import check_task
@@ -30,7 +30,7 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
     source = check_task(ctx.model(params.model), "text-to-image")
     pipe = ctx.resident(source.key, lambda: load_pipeline(source, ctx.device), pipeline_size(source))
     painting = _painting(params, source.defaults, pipe)
-    enlarge = _enlarger(params, source, ctx)
+    enlarge = _enlarger(params, painting, source, ctx)
     seeds = [ctx.seed + number for number in range(params.images)]
     groups = batches(seeds, painting, ctx.device)
     pace = Pace()
@@ -62,11 +62,20 @@ def _painting(params: GenerateImage, defaults: dict[str, Any], pipe: Any) -> Pai
     return painting
 
 
-def _enlarger(params: GenerateImage, source: ModelSource, ctx: JobContext) -> Callable[[Image.Image], Image.Image]:
+def _enlarger(
+    params: GenerateImage, painting: Painting, source: ModelSource, ctx: JobContext
+) -> Callable[[Image.Image], Image.Image]:
     factor = params.upscale or source.defaults.get("upscale", 1)
     if factor == 1:
         return lambda image: image
-    large = check_task(ctx.model(params.upscaler or source.defaults.get("upscaler", _UPSCALER)), "upscale")
+    if painting.width * painting.height * factor**2 > MAX_ENLARGED:
+        raise JobError("too_large", "The enlarged picture may have 17 million pixels at most.", field="upscale")
+    try:
+        large = check_task(ctx.model(params.upscaler or source.defaults.get("upscaler", _UPSCALER)), "upscale")
+    except JobError:
+        if params.upscale or params.upscaler:
+            raise
+        return lambda image: image  # the model's wish, not the job's: the picture is whole without it
     upscaler = ctx.resident(large.key, lambda: load_upscaler(large, ctx.device), upscaler_size(large))
     return lambda image: upscaler.enlarge(image, factor, lambda *_: ctx.check_cancelled())
 
