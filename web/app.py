@@ -8,7 +8,7 @@ from shared.db import Database
 from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
-from web import auth, incoming, openapi, problems
+from web import auth, incoming, openapi, pages, problems
 from web.api import artifacts, devices, health, jobs, keys, models
 from web.api import kinds as kinds_api
 from web.identities import Identities
@@ -56,6 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for api in _APIS:
         app.register_api(api)
     app.register_blueprint(openapi.pages)
+    pages.register(app)
     return app
 
 

@@ -76,12 +76,19 @@ def guard() -> Response | None:
         g.identity = _identify()
     except Unauthorized:
         if wants_page():
-            return redirect(url_for("login.show", next=request.full_path.rstrip("?")))
+            return _to_login()
         raise
     limits = site().limits
     g.rate = limits.spend(g.identity.key_id, g.identity.rate_per_minute)
     g.identity.require(scope)
     return None
+
+
+def _to_login() -> Response:
+    """On to the login page; a part of a page, which asks by script, is told to leave as a whole."""
+    if "HX-Request" in request.headers:
+        return Response(status=401, headers={"HX-Redirect": url_for("login.show")})
+    return redirect(url_for("login.show", next=request.full_path.rstrip("?")))
 
 
 def check_form() -> None:

@@ -77,7 +77,14 @@ def fields(
     schema = kinds.schema(kind)
     required = set(schema.get("required", ()))
     found = [
-        _field(name, _flat(prop), typed.get(name), models, required=name in required, error=wrong.get(name))
+        _field(
+            name,
+            _flat(prop) | {"examples": _examples(schema, name)},
+            typed.get(name),
+            models,
+            required=name in required,
+            error=wrong.get(name),
+        )
         for name, prop in schema["properties"].items()
     ]
     shown = sorted(found, key=lambda field: field.advanced)
@@ -159,10 +166,20 @@ def _field(
         maximum=prop.get("maximum", prop.get("exclusiveMaximum")),
         step=_number(hints.get("step", 1 if whole else "any")),
         unit=str(hints.get("unit", "")),
-        placeholder=str(hints.get("placeholder", "")),
+        placeholder=str(hints.get("placeholder", "" if hints.get("advanced") else _sample(prop))),
         max_length=prop.get("maxLength"),
         **marks,
     )
+
+
+def _examples(schema: Mapping[str, Any], name: str) -> list[Any]:
+    return [example[name] for example in schema["examples"] if name in example]
+
+
+def _sample(prop: Mapping[str, Any]) -> str:
+    """A text that the kind itself gives as an example, to show what could stand here."""
+    texts = [each for each in prop["examples"] if isinstance(each, str)]
+    return texts[-1] if texts else ""
 
 
 def _choices(

@@ -1,16 +1,21 @@
 """A whole application on real Postgres, two owners with keys, and a browserless client."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from shared import keys, library, owners
 from shared.db import Database
 from shared.keys import SCOPES
 from shared.owners import Owner
 from shared.settings import Settings
+from tests.web.driving import Driver
 from web.app import create_app
 
 _MODELS = {
@@ -53,3 +58,45 @@ def secret(db: Database, owner: Owner) -> str:
 def stranger_secret(db: Database) -> str:
     """A key of somebody else, with the usual scopes."""
     return keys.create(db, owners.ensure(db, "stranger").id, "test").secret
+
+
+@pytest.fixture
+def driver(db: Database, owner: Owner, settings: Settings, tmp_path: Path) -> Driver:
+    """Submits and runs the owner's jobs."""
+    return Driver(db, owner, settings, tmp_path)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody with a browser and no script: follows redirects, and sends the token of each form."""
+
+    client: FlaskClient
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(path, follow_redirects=True)
+
+    def post(self, path: str, **fields: str) -> TestResponse:
+        found = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/login").text)
+        assert found is not None
+        return self.client.post(path, data={"csrf_token": found[1], **fields})
+
+
+@pytest.fixture
+def visitor(client: FlaskClient) -> Visitor:
+    """A visitor who is not logged in."""
+    return Visitor(client)
+
+
+@pytest.fixture
+def mine(visitor: Visitor, secret: str) -> Visitor:
+    """The owner, logged in."""
+    assert visitor.post("/login", key=secret).status_code == 303
+    return visitor
+
+
+@pytest.fixture
+def theirs(app: Flask, stranger_secret: str) -> Visitor:
+    """The stranger, logged in."""
+    visitor = Visitor(app.test_client())
+    assert visitor.post("/login", key=stranger_secret).status_code == 303
+    return visitor

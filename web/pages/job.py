@@ -116,13 +116,15 @@ def _seen(job: Job) -> dict[str, Any]:
 
 
 def _settings(job: Job) -> list[tuple[str, str]]:
-    """The job's params by their titles."""
+    """The job's params by their titles, in the order of the form; the seed that was drawn, if none was given."""
     try:
         properties = kinds.schema(job.kind)["properties"]
     except NotFound:
         properties = {}
-    found = [(properties.get(name, {}).get("title", name), _words(value)) for name, value in job.params.items()]
-    return found if "seed" in job.params else [*found, (properties.get("seed", {}).get("title", "Seed"), str(job.seed))]
+    given = {"seed": job.seed, **job.params}
+    names = [name for name in properties if name in given] + [name for name in given if name not in properties]
+    shown = [(name, given[name]) for name in names if given[name] not in (None, "", [])]
+    return [(properties.get(name, {}).get("title", name), _words(value)) for name, value in shown]
 
 
 def _words(value: Any) -> str:

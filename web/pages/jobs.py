@@ -11,7 +11,7 @@ from web.auth import identity, needs
 from web.pages.rows import rows_of
 from web.site import site
 
-pages = Blueprint("jobs", __name__, url_prefix="/jobs")
+pages = Blueprint("all_jobs", __name__, url_prefix="/jobs")
 
 PAGE = 25
 MAX_SEARCH = 200
@@ -21,7 +21,7 @@ MAX_SEARCH = 200
 @needs("jobs:read")
 def slashed() -> Response:
     """With a slash it is the same page."""
-    return Response(status=308, headers={"Location": url_for("jobs.show")})
+    return Response(status=308, headers={"Location": url_for("all_jobs.show")})
 
 
 @pages.get("")
