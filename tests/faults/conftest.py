@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from shared import kinds
-
 from tests.faults.fleet import ROOT, Fleet
 
 

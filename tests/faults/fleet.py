@@ -156,4 +156,6 @@ class Fleet:
         return self.child(name).is_running() and pulse.exists() and time.time() - pulse.stat().st_mtime < 1
 
     def _logs(self) -> str:
-        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self.home.logs.glob("*.log"))
+        return "\n".join(
+            f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self.home.logs.glob("*.log")
+        )

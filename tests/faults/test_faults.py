@@ -13,7 +13,6 @@ from sqlalchemy import text
 from shared import artifacts, jobs
 from shared.errors import Unavailable
 from shared.job import Job, JobState
-
 from tests.faults.fleet import RECOVERY_S, Fleet
 
 
@@ -260,11 +259,14 @@ def test_two_beats_put_back_once(fleet: Fleet) -> None:
     fleet.stop("second-beat")
 
 
+_ENDED_TWICE = """
+    select job_id from events where type in ('succeeded', 'failed', 'cancelled') group by job_id having count(*) > 1
+"""
+
+
 def test_the_books_balance_after_all_that(fleet: Fleet) -> None:
     with fleet.db.begin() as connection:
-        doubled = connection.execute(text(
-            "select job_id from events where type in ('succeeded', 'failed', 'cancelled') group by 1 having count(*) > 1"
-        )).all()
+        doubled = connection.execute(text(_ENDED_TWICE)).all()
         unfinished = connection.execute(text("select id from jobs where state in ('queued', 'running')")).all()
         keys = connection.execute(text("select key, sha256 from artifacts")).all()
     assert doubled == []

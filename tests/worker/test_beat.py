@@ -1,0 +1,81 @@
+"""The beat deletes what nobody names, keeps what somebody does, and waits after an outage."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from shared import artifacts, claims, jobs, listing, owners
+from shared.artifacts import NewArtifact
+from shared.claims import Claimant
+from shared.db import Database
+from shared.job import JobState, Progress
+from shared.settings import Settings
+from shared.storage import Storage, fingerprint
+from worker.beat import GARBAGE_GRACE_S, Beat
+
+ME = Claimant("wkr_a", "host/cpu:0", ("accelerated",))
+
+
+@pytest.fixture
+def beat(settings: Settings) -> Beat:
+    return Beat(settings)
+
+
+def upload(db: Database, settings: Settings, owner_id: str, name: str) -> NewArtifact:
+    path = settings.home / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(name)
+    content = fingerprint(path)
+    key = artifacts.blob_key(owner_id, content.sha256)
+    artifacts.announce(db, key, content.size)
+    Storage(settings.storage).put(key, path)
+    return NewArtifact("output", name, "text/plain", content.size, content.sha256, key)
+
+
+def test_garbage_is_deleted_after_its_grace_and_results_stay(beat: Beat, db: Database, settings: Settings) -> None:
+    # Given a result, the bytes of an attempt that was lost, and an upload under way
+    owner = owners.ensure(db, "owner")
+    jobs.submit(db, owner, "generate_speech", {"text": "hello", "model": model(db)})
+    job = claims.claim(db, ME, lease_s=30)
+    assert job is not None
+    kept, lost = (upload(db, settings, owner.id, name) for name in ("kept.txt", "lost.txt"))
+    jobs.finish(db, job, [kept], progress=Progress(), metrics={})
+    with db.begin() as connection:
+        connection.execute(
+            text("update blobs set touched_at = now() - make_interval(secs => :age)"), {"age": GARBAGE_GRACE_S + 1}
+        )
+    fresh = upload(db, settings, owner.id, "fresh.txt")
+
+    # When the beat tidies
+    beat.tick()
+
+    # Then only the lost one is gone
+    store = Storage(settings.storage)
+    assert [store.exists(each.key) for each in (kept, lost, fresh)] == [True, False, True]
+
+
+def test_leases_are_given_time_after_the_database_was_away(
+    beat: Beat, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = owners.ensure(db, "owner")
+    made = jobs.submit(db, owner, "generate_speech", {"text": "hello", "model": model(db)}).job
+    claims.claim(db, ME, lease_s=0.01)
+    clock = [1000.0]
+    monkeypatch.setattr("worker.beat.time.monotonic", lambda: clock[0])
+    beat.tick()
+    assert listing.get(db, owner.id, made.id).state is JobState.RUNNING
+    clock[0] += 3.1
+    beat.tick()
+    assert listing.get(db, owner.id, made.id).state is JobState.QUEUED
+
+
+def model(db: Database) -> str:
+    from shared import library
+
+    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1")
+    return "voice"
+
+
+def test_a_beat_needs_no_redis(settings: Settings, db: Database, tmp_path: Path) -> None:
+    Beat(settings.model_copy(update={"redis_url": "redis://127.0.0.1:9/0"})).tick()
