@@ -3,13 +3,14 @@
 Knows neither keys nor jobs.
 """
 
+import math
 import secrets
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from shared.errors import Invalid
 
@@ -36,6 +37,9 @@ def check_json() -> None:
     body = request.get_data(cache=True)
     if not body:
         return
+    # A body that came in chunks, without a length, is cut off at the limit in silence.
+    if request.content_length is None and len(body) >= (request.max_content_length or math.inf):
+        raise RequestEntityTooLarge
     if not request.is_json:
         raise UnsupportedMediaType
     try:

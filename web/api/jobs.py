@@ -21,7 +21,9 @@ api = APIBlueprint(
 )
 
 MAX_WAIT_S = 60
-COMMENT_EVERY_S = 15.0
+COMMENT_EVERY_S = 5.0
+"""Also how soon it is noticed that a watcher has gone, and its seat is free."""
+
 MAX_STREAM_S = 600.0
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
