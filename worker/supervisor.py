@@ -49,6 +49,8 @@ class Supervisor:
         self._settings = settings
         self._stations = [_Station(device) for device in devices]
         self._stopping = False
+        slots = sum(not device.is_gpu for device in devices)
+        self._threads = max(1, (os.cpu_count() or 1) // max(1, slots))
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; returns the exit status."""
@@ -97,7 +99,7 @@ class Supervisor:
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
         return subprocess.Popen(
             command,
-            env=os.environ | device_environment(device),
+            env=os.environ | device_environment(device, self._threads),
             cwd=Path(__file__).parents[1],
             stdin=subprocess.DEVNULL,
             # Ctrl-C in a terminal reaches the whole group; the order of the shutdown is ours to decide.
@@ -127,11 +129,15 @@ class Supervisor:
             os.kill(station.process.pid, signum)
 
 
-def device_environment(device: Device) -> dict[str, str]:
-    """What pins a worker process to its device: set before torch is imported."""
-    pinned = {"ATELIER_DEVICE": device.name, "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
-    pinned["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in device.indices)
-    return pinned
+def device_environment(device: Device, threads: int) -> dict[str, str]:
+    """What pins a worker process to its device: set before torch is imported. CPU slots share the cores."""
+    return {
+        "ATELIER_DEVICE": device.name,
+        "CUDA_VISIBLE_DEVICES": ",".join(str(index) for index in device.indices),
+        "OMP_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }
 
 
 def _follow() -> None:

@@ -43,9 +43,9 @@ def test_every_gpu_gets_a_worker_and_the_cpu_too(three_gpus: None) -> None:
 def test_devices_are_pinned_by_hand_and_a_group_is_one_worker(three_gpus: None) -> None:
     first, group, cpu = find_devices(("cuda:0", "cuda:1+cuda:2", "cpu"))
     assert group.memory == (1024 + 2048) << 20
-    assert device_environment(first)["CUDA_VISIBLE_DEVICES"] == "0"
-    assert device_environment(group)["CUDA_VISIBLE_DEVICES"] == "1,2"
-    assert device_environment(cpu)["CUDA_VISIBLE_DEVICES"] == ""
+    assert device_environment(first, 2)["CUDA_VISIBLE_DEVICES"] == "0"
+    assert device_environment(group, 2)["CUDA_VISIBLE_DEVICES"] == "1,2"
+    assert device_environment(cpu, 2)["CUDA_VISIBLE_DEVICES"] == ""
     assert (group.torch_name, cpu.torch_name) == ("cuda:0", "cpu")
 
 
