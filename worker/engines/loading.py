@@ -6,6 +6,7 @@ Judges files by their first bytes, not by their names. Does not know where a mod
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from shared.errors import JobError
 if TYPE_CHECKING:
     from shared.library import ModelSource
 
+#: What the model libraries raise about files that are not what they expect.
+_UNFIT = (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error, SafetensorError)
 _MAGIC = {".gguf": b"GGUF", ".onnx": b"\x08"}
 #: A header longer than this is an attack or an accident, not a list of tensors.
 _MAX_HEADER = 100 * 2**20
@@ -76,7 +79,7 @@ def reading(source: ModelSource) -> Iterator[None]:
     """Turn what the model libraries raise about unfit files into a sentence; leave device errors alone."""
     try:
         yield
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError) as error:
+    except _UNFIT as error:
         raise JobError("model_broken", f"The model “{source.name}” cannot be loaded. {_first_line(error)}") from error
     except RuntimeError as error:
         if not any(sign in str(error) for sign in ("size mismatch", "ignore_mismatched_sizes", "state_dict")):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import gguf
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from worker.engines.loading import model_file, reading
 
@@ -49,7 +49,11 @@ def _unpack(file: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
     tokenizer.save_pretrained(folder)
     packed = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
+        file.parent,
+        gguf_file=file.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.float32,
+        local_files_only=True,
     )
     # transformers refuses to save a model that it loaded from GGUF, so its weights move to one that it did not.
     settings = {name: value for name, value in packed.config.to_dict().items() if name != "quantization_config"}
