@@ -53,11 +53,7 @@ def check_json() -> None:
 
 def _check_address() -> None:
     """Refuse text that cannot be stored, wherever in the address it is."""
-    try:
-        query = unquote_to_bytes(request.query_string).decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest from error
-    if "\x00" in request.path + query or "\ufffd" in request.path:
+    if b"\x00" in unquote_to_bytes(request.query_string) or any(bad in request.path for bad in "\x00\ufffd"):
         raise BadRequest
 
 
