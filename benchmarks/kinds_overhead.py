@@ -13,7 +13,6 @@ from benchmarks.installation import Installation
 from shared import jobs, library
 from shared.library import ModelSource
 from worker.devices import find_devices
-from worker.engines.decoding import Sampling
 from worker.engines.diffusion import load_pipeline
 from worker.engines.language import load_language_model
 from worker.runner import Runner

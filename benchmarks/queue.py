@@ -108,8 +108,8 @@ def _bare_celery(place: Installation) -> float:
 def _bare_claim_and_finish(place: Installation) -> float:
     """Seconds for as many claims and finishes of rows by one psycopg connection, no Python around them."""
     with psycopg.connect(place.postgres.url, autocommit=True) as connection:
-        connection.execute("drop table if exists bare; create table bare (id serial primary key, state text, attempt int)")
-        connection.execute("insert into bare (state, attempt) select 'queued', 0 from generate_series(1, %s)" % JOBS)
+        connection.execute("create table bare (id serial primary key, state text, attempt int)")
+        connection.execute("insert into bare (state, attempt) select 'queued', 0 from generate_series(1, %s)", (JOBS,))
         connection.execute("create index on bare (id) where state = 'queued'")
         began = time.perf_counter()
         while (row := connection.execute(_BARE_CLAIM).fetchone()) is not None:
@@ -169,7 +169,8 @@ def _fill(place: Installation, rows: int) -> None:
         connection.execute(
             text(
                 """insert into jobs (id, owner_id, kind, params, state, rank, pool, seed, time_limit_s, finished_at)
-                select 'job_' || lpad(n::text, 26, '0'), :owner, 'probe', '{}', 'succeeded', n, 'accelerated', 1, 60, now()
+                select 'job_' || lpad(n::text, 26, '0'), :owner, 'probe', '{}', 'succeeded', n,
+                       'accelerated', 1, 60, now()
                 from generate_series(1, :rows) n"""
             ),
             {"owner": place.owner.id, "rows": rows},

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import psycopg
 import redis
@@ -23,6 +24,8 @@ SECONDS = 5.0
 def http_submit(place: Installation) -> Iterator[Figure]:
     """Requests per second and latency through granian, as a ratio to the floor without HTTP."""
     keys.create(place.db, place.owner.id, "bench", ("admin",), secret=KEY)
+    with psycopg.connect(place.postgres.url) as connection:
+        connection.execute(_TABLE)
     floor, _ = _measure(_floor_client, place.postgres.url, place.redis.url)
     web = place.run("web", [*_granian(), "--workers", "2", "--blocking-threads", "8"])
     try:
@@ -59,14 +62,16 @@ def _await_port() -> None:
     raise TimeoutError("the web did not start")
 
 
-Client = Callable[[str, str, float, "multiprocessing.Queue[list[float]]"], None]
+Results: TypeAlias = "multiprocessing.Queue[list[float]]"
+Client = Callable[[str, str, float, Results], None]
 
 
 def _measure(client: Client, first: str, second: str, seconds: float = SECONDS) -> tuple[float, list[float]]:
     """Run the client in every thread of every process; requests per second, and the sorted times of each."""
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[list[float]] = context.Queue()
-    processes = [context.Process(target=_threads, args=(client, first, second, seconds, results)) for _ in range(PROCESSES)]
+    work = (client, first, second, seconds, results)
+    processes = [context.Process(target=_threads, args=work) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     times = sorted(each for _ in range(PROCESSES * THREADS) for each in results.get(timeout=120))
@@ -75,7 +80,7 @@ def _measure(client: Client, first: str, second: str, seconds: float = SECONDS) 
     return len(times) / seconds, times
 
 
-def _threads(client: Client, first: str, second: str, seconds: float, results: "multiprocessing.Queue[list[float]]") -> None:
+def _threads(client: Client, first: str, second: str, seconds: float, results: Results) -> None:
     threads = [threading.Thread(target=client, args=(first, second, seconds, results)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
@@ -83,21 +88,22 @@ def _threads(client: Client, first: str, second: str, seconds: float, results: "
         thread.join()
 
 
-def _floor_client(database_url: str, redis_url: str, seconds: float, results: "multiprocessing.Queue[list[float]]") -> None:
+_TABLE = "create table floor (id bigserial primary key, kind text, params jsonb, at timestamptz)"
+_INSERT = "insert into floor (kind, params, at) values (%s, %s, now()) returning id"
+
+
+def _floor_client(database_url: str, redis_url: str, seconds: float, results: Results) -> None:
     times = []
     with psycopg.connect(database_url, autocommit=True) as connection, redis.Redis.from_url(redis_url) as bell:
-        connection.execute("create table if not exists floor (id bigserial primary key, kind text, params jsonb, at timestamptz)")
         until = time.perf_counter() + seconds
         while (began := time.perf_counter()) < until:
-            connection.execute(
-                "insert into floor (kind, params, at) values (%s, %s, now()) returning id", ("probe", json.dumps({"steps": 1}))
-            ).fetchone()
+            connection.execute(_INSERT, ("probe", json.dumps({"steps": 1}))).fetchone()
             bell.lpush("floor", "x")
             times.append(time.perf_counter() - began)
     results.put(times)
 
 
-def _http_client(_first: str, _second: str, seconds: float, results: "multiprocessing.Queue[list[float]]") -> None:
+def _http_client(_first: str, _second: str, seconds: float, results: Results) -> None:
     body = json.dumps({"kind": "probe", "params": {"steps": 1}}).encode()
     head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\nAuthorization: Bearer {KEY}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"

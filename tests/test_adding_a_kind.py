@@ -17,6 +17,19 @@ from shared.storage import Storage
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding-a-kind.md").read_text()
 
+SUBMIT = """
+import json
+from shared import kinds, jobs, owners
+from shared.db import Database
+from shared.settings import Settings
+
+settings = Settings()
+kinds.extend(settings.kinds_path)
+db = Database(settings.database_url)
+job = jobs.submit(db, owners.ensure(db, "owner"), "write_acrostic", {"prompt": "sea", "seed": 1}).job
+print(json.dumps([job.id, kinds.schema("write_acrostic")["properties"]["words"]["maximum"]]))
+"""
+
 
 def files_of_the_page(folder: Path) -> None:
     """Write each code block of the page to the file that its heading names."""
@@ -34,13 +47,8 @@ def test_two_files_are_a_kind(tmp_path: Path, db: Database, settings: Settings, 
 
     # When a process that knows them submits a job, and a real worker runs it
     owner = owners.ensure(db, "owner")
-    script = (
-        "import sys, json; from pathlib import Path; from shared import kinds, jobs, owners; from shared.db import Database;"
-        "from shared.settings import Settings; s = Settings(); kinds.extend(s.kinds_path); db = Database(s.database_url);"
-        "job = jobs.submit(db, owners.ensure(db, 'owner'), 'write_acrostic', {'prompt': 'sea', 'seed': 1}).job;"
-        "print(json.dumps([job.id, kinds.schema('write_acrostic')['properties']['words']['maximum']]))"
-    )
-    submitted = subprocess.run([sys.executable, "-c", script], env=surroundings, cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-c", SUBMIT]
+    submitted = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True, check=False)
     assert submitted.returncode == 0, submitted.stderr
     job_id, maximum = json.loads(submitted.stdout)
     assert maximum == 20
@@ -61,4 +69,3 @@ def test_two_files_are_a_kind(tmp_path: Path, db: Database, settings: Settings, 
     (poem,) = artifacts.of_jobs(db, owner.id, [job.id])[job.id]
     text = b"".join(Storage(settings.storage).stream(poem.key)).decode()
     assert [line[0] for line in text.splitlines()] == ["S", "E", "A"]
-
