@@ -72,7 +72,7 @@ def migrate() -> None:
 @contextmanager
 def _running(settings: Settings) -> Iterator[Stack]:
     """A started stack; stopped in order at the end of the block, by Ctrl-C, or by SIGTERM."""
-    for signum in (signal.SIGTERM, signal.SIGHUP):
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _interrupt)
     show.say(f"state lives in {settings.home}")
     stack = Stack(settings, show.say)

@@ -133,6 +133,15 @@ def test_a_port_in_use_is_told() -> None:
             check_port(Settings(port=other.getsockname()[1]))
 
 
+def test_variables_that_are_not_ours_are_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"HOME": "/home/somebody", "PORT": "3000", "HOST": "0.0.0.0", "API_KEY": "not ours"}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert (settings.home, settings.port, settings.host) == (tmp_path / "var", 8000, "127.0.0.1")
+    assert settings.api_key is None
+
+
 def test_children_read_the_settings_that_we_have(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment_of(settings).items():
         monkeypatch.setenv(name, value)
