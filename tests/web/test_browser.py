@@ -21,6 +21,7 @@ from shared import listing
 from shared.db import Database
 from shared.owners import Owner
 from tests.web.driving import Driver
+from web.pages import job as job_page
 
 AXE = Path(__file__).parent / "vendor" / "axe.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -75,8 +76,9 @@ class Watched:
         self.page.on("request", self._check)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # The browser itself notes every 4xx; a form that is answered with 422 is meant to be.
-        if message.type == "error" and "status of 422" not in message.text:
+        # The browser itself notes these: a form answered with 422, and a network cut by the test, are meant to be.
+        meant = ("status of 422", "ERR_INTERNET_DISCONNECTED")
+        if message.type == "error" and not any(words in message.text for words in meant):
             self.errors.append(message.text)
 
     def _check(self, request: Request) -> None:
@@ -158,6 +160,20 @@ def test_without_a_free_seat_the_page_polls(open_page: Callable[..., Page], driv
     page = open_page(f"/jobs/{job.id}")
     driver.step(job, 4)
     expect(page.locator("#sentence")).to_contain_text("Step 4 of 8")
+    driver.finish(job)
+    expect(page.locator(".state")).to_have_text("Done")
+
+
+def test_a_stream_that_is_cut_goes_on(
+    open_page: Callable[..., Page], driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_page, "MAX_STREAM_S", -1)
+    driver.submit()
+    job = driver.claim()
+    page = open_page(f"/jobs/{job.id}")
+    for step in (2, 5):
+        driver.step(job, step)
+        expect(page.locator("#sentence")).to_contain_text(f"Step {step} of 8")
     driver.finish(job)
     expect(page.locator(".state")).to_have_text("Done")
 
@@ -258,6 +274,17 @@ def test_everything_works_without_a_script(open_page: Callable[..., Page], drive
     page.wait_for_url(lambda address: job.id not in address)
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator(".state")).to_have_text("Cancelled")
+
+
+def test_without_a_network_a_page_says_so(open_page: Callable[..., Page]) -> None:
+    page = open_page("/jobs")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.context.set_offline(True)
+    page.goto("/")
+    expect(page.get_by_role("heading")).to_have_text("The site does not answer")
+    page.context.set_offline(False)
+    page.get_by_role("link", name="Try again").click()
+    expect(page.get_by_role("heading", name="Recent")).to_be_visible()
 
 
 # ---- every page -----------------------------------------------------------------------------------------------------

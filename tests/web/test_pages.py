@@ -11,7 +11,7 @@ from tests.web.driving import Driver
 from web import vendor
 from web.pages.assets import icon_address
 
-PAGES = ["/", "/?kind=generate_text", "/?kind=generate_code", "/?kind=generate_speech", "/jobs", "/docs", "/recent"]
+PAGES = ["/", "/?kind=generate_text", "/jobs", "/docs", "/recent", "/login", "/offline"]
 
 
 # ---- login ----------------------------------------------------------------------------------------------------------

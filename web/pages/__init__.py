@@ -2,18 +2,17 @@
 
 from datetime import timedelta
 
-import flask_babel
 from flask import Flask, g, request
 
 from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, job, jobs, login, wording
-from web.pages.assets import asset, icon_address
+from web.pages import create, job, jobs, login, offline, translation, wording
+from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
-BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages)
+BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages, offline.pages)
 
 STAY = timedelta(days=30)
 """How long a browser stays logged in; its key may end sooner."""
@@ -24,7 +23,7 @@ THEMES = ("light", "dark")
 def register(app: Flask) -> None:
     """Add the pages and the words that their templates use."""
     app.config.update(PERMANENT_SESSION_LIFETIME=STAY, SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365))
-    flask_babel.Babel(app)
+    translation.register(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         ago=wording.ago,
@@ -37,6 +36,8 @@ def register(app: Flask) -> None:
         word=wording.word,
     )
     app.jinja_env.globals.update(
+        SCRIPTS=SCRIPTS,
+        STYLES=STYLES,
         asset=asset,
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,

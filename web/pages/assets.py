@@ -10,6 +10,9 @@ from flask import url_for
 _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
+STYLES = ("tokens", "shell", "controls", "parts", "pages")
+SCRIPTS = ("chrome", "form", "live")
+
 
 def asset(name: str) -> str:
     """The address of a static file."""

@@ -135,7 +135,7 @@ def _words(value: Any) -> str:
         return "\n".join(
             f"{each['role']}: {each['content']}" if isinstance(each, dict) else repr(each) for each in value
         )
-    return str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _makes_code(kind: str) -> bool:

@@ -1,6 +1,12 @@
 """The one door to gettext, so that everything else is typed."""
 
-import flask_babel
+import flask_babel  # type: ignore[import-untyped]  # has no type information; we annotate at our side of the door
+from flask import Flask
+
+
+def register(app: Flask) -> None:
+    """Make gettext ready for this application's requests and templates."""
+    flask_babel.Babel(app)
 
 
 def _(text: str, **values: object) -> str:

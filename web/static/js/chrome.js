@@ -36,6 +36,9 @@
     area.remove();
   }
 
+  // Keeps the offline page at hand. Browsers allow it over HTTPS and on the machine itself.
+  navigator.serviceWorker?.register("/worker.js").catch(() => {});
+
   // Single letters can be switched off (WCAG 2.1.4): speech input may say them by accident.
   const keysSwitch = find("[data-keys-switch]");
   const remembered = () => { try { return localStorage.getItem("keys") !== "off"; } catch { return true; } };
