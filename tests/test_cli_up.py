@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.__main__ import atelier
+from cli.processes import Command, Process
 from tests.services import free_ports
 
 ROOT = Path(__file__).parents[1]
@@ -27,15 +27,14 @@ class Installation:
     """A running `atelier up`, its environment and what it has printed."""
 
     environment: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes]
+    process: Process
 
     @property
     def home(self) -> Path:
         return Path(self.environment["ATELIER_HOME"])
 
     def printed(self) -> str:
-        return self.log.read_text()
+        return self.process.last_words(200)
 
     def command(self, *arguments: str) -> Result:
         """A command, run in this process: a new one would spend its time on imports."""
@@ -75,16 +74,13 @@ class Installation:
         assert self.processes() == []
 
 
-def start(environment: dict[str, str], log: Path) -> Installation:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli", "up"], env=environment, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
-        )
-    installation = Installation(environment, log, process)
+def start(environment: dict[str, str]) -> Installation:
+    command = Command("up", [sys.executable, "-m", "cli", "up"], environment, folder=ROOT)
+    installation = Installation(environment, Process(command, Path(environment["ATELIER_HOME"]).with_suffix(".log")))
     until = time.monotonic() + START_S
     while "Atelier is ready" not in installation.printed():
-        if process.poll() is not None or time.monotonic() > until:
-            process.kill()
+        if installation.process.returncode is not None or time.monotonic() > until:
+            installation.process.kill()
             raise AssertionError(f"`atelier up` did not come up:\n{installation.printed()}")
         time.sleep(0.1)
     return installation
@@ -105,12 +101,10 @@ def environment(short_tmp: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def up(environment: dict[str, str], short_tmp: Path) -> Iterator[Installation]:
-    installation = start(environment, short_tmp / "up.log")
+def up(environment: dict[str, str]) -> Iterator[Installation]:
+    installation = start(environment)
     yield installation
-    if installation.process.poll() is None:
-        installation.process.terminate()
-        installation.process.wait(60)
+    installation.process.stop(60)
 
 
 def test_it_says_what_it_does_and_how_to_log_in(up: Installation) -> None:
@@ -207,22 +201,20 @@ def test_what_is_killed_comes_back(up: Installation, part: str) -> None:
 
 def test_sigterm_leaves_no_process_and_the_next_start_has_all_data(up: Installation) -> None:
     job = up.said("submit", "probe", "steps=0", "--wait").split()[0]
-    up.process.send_signal(signal.SIGTERM)
-    assert up.process.wait(60) == 0
+    up.process.stop(60)
+    assert up.process.returncode == 0
     up.await_gone(1)
-    again = start(up.environment, up.log)
-    try:
-        assert "probe succeeded" in again.said("status", job)
-        assert again.printed().count("login?key=" + (up.home / "owner.key").read_text().strip()) == 1
-        again.process.kill()  # no chance to tidy up
-        again.process.wait()
-        again.await_gone(30)
-        third = start(up.environment, up.log)
-    finally:
-        again.process.kill()
-    try:
-        assert "probe succeeded" in third.said("status", job)
-    finally:
-        third.process.send_signal(signal.SIGINT)
-        assert third.process.wait(60) == 0
+    again = start(up.environment)
+    assert "probe succeeded" in again.said("status", job)
+    assert "login?key=" + (up.home / "owner.key").read_text().strip() in again.printed()
+    os.kill(again.process.pid, signal.SIGKILL)  # no chance to tidy up
+    again.process.stop(0)
+    again.await_gone(30)
+    third = start(up.environment)
+    assert "probe succeeded" in third.said("status", job)
+    os.kill(third.process.pid, signal.SIGINT)
+    until = time.monotonic() + 60
+    while third.process.returncode is None and time.monotonic() < until:
+        time.sleep(0.1)
+    assert third.process.returncode == 0
     third.await_gone(1)
