@@ -221,7 +221,7 @@ def test_a_double_click_is_one_job(open_page: Callable[..., Page], db: Database,
     assert len(listing.page(db, owner.id).items) == 1
     page.go_back()
     page.wait_for_url("**/")
-    page.get_by_label("Prompt").fill("a green apple")
+    page.get_by_label("Prompt").fill("a red apple")
     page.get_by_role("button", name="Generate").click()
     page.wait_for_url("**/jobs/job_*")
     assert len(listing.page(db, owner.id).items) == 2

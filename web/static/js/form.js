@@ -57,7 +57,12 @@
     event.target.dataset.sent = "yes";
     for (const button of event.target.querySelectorAll("button:not([type])")) button.setAttribute("aria-busy", "true");
   });
-  addEventListener("pageshow", () => {
+  addEventListener("pageshow", (event) => {
+    // Coming back is a new intent: the same words may be sent again, as another job.
+    const back = event.persisted || performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+    for (const token of back ? document.querySelectorAll("input[name=token]") : []) {
+      token.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    }
     for (const form of document.querySelectorAll("[data-sent]")) {
       delete form.dataset.sent;
       for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
