@@ -19,7 +19,7 @@ SAMPLES: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     (
         "generate_code",
-        {"prompt": "Write a function is_prime(n) that says whether n is prime.", "max_new_tokens": 200, "seed": 1},
+        {"prompt": "Write a function that returns the largest of a list of numbers.", "temperature": 0, "seed": 1},
     ),
     ("generate_image", {"prompt": "red apple", "seed": 1}),
     ("generate_speech", {"text": "Welcome to the workshop. Your first jobs are done.", "seed": 1}),

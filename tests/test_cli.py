@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from cli import work
 from cli.client import Client
+from cli.demo import SAMPLES
 from cli.home import SOCKET_LIMIT, Home
 from cli.processes import Command, Process
 from cli.stack import Part, check_key, check_port, environment_of
+from shared import kinds
 from shared.errors import AtelierError, Conflict, Invalid, Unavailable
 from shared.settings import Settings
 
@@ -191,3 +194,8 @@ def test_every_command_has_its_help() -> None:
     shown = subprocess.run([sys.executable, "-m", "cli", "--help"], capture_output=True, text=True, check=True).stdout
     for name in ("up", "demo", "submit", "status", "jobs", "cancel", "kinds", "keys", "models", "doctor", "migrate"):
         assert f"\n  {name} " in io.StringIO(shown).read()
+
+
+@pytest.mark.parametrize(("kind", "params"), SAMPLES)
+def test_the_sample_jobs_are_valid(kind: str, params: dict[str, Any]) -> None:
+    kinds.validate(kind, params)
