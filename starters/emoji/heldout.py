@@ -1,0 +1,101 @@
+"""The captions that training never sees, and the words and pairs that are struck from its captions for that.
+
+A caption counts as hit when the picture drawn for it resembles one of the emoji whose label it names.
+"""
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "kitten": ("cat face", "cat", "grinning cat", "black cat"),
+    "a puppy": ("dog face", "dog", "poodle", "guide dog", "service dog"),
+    "a bunny": ("rabbit face", "rabbit"),
+    "an automobile": ("automobile", "oncoming automobile", "sport utility vehicle"),
+    "a pony": ("horse", "horse face", "carousel horse"),
+    "a hen": ("chicken", "rooster"),
+    "ladybug": ("lady beetle", "beetle"),
+    "a piglet": ("pig face", "pig"),
+    "a lamb": ("ewe", "ram"),
+    "a serpent": ("snake",),
+    "an ape": ("gorilla", "monkey", "orangutan", "monkey face"),
+    "a bumblebee": ("honeybee",),
+    "a crow": ("black bird",),
+    "a tortoise": ("turtle",),
+    "a rhino": ("rhinoceros",),
+    "a burger": ("hamburger",),
+    "donut": ("doughnut",),
+    "an aubergine": ("eggplant",),
+    "a loaf": ("bread", "baguette bread"),
+    "a banquet of noodles": ("steaming bowl", "spaghetti"),
+    "a steak": ("cut of meat", "meat on bone"),
+    "maize": ("ear of corn",),
+    "an espresso": ("hot beverage",),
+    "a lager": ("beer mug", "clinking beer mugs"),
+    "a cab": ("taxi", "oncoming taxi"),
+    "a motorbike": ("motorcycle", "motor scooter"),
+    "a lorry": ("delivery truck", "articulated lorry", "pickup truck"),
+    "a spaceship": ("rocket", "flying saucer", "satellite"),
+    "an aircraft": ("airplane", "small airplane", "airplane departure", "airplane arrival"),
+    "a yacht": ("sailboat", "speedboat", "motor boat"),
+    "my home": ("house", "house with garden", "houses"),
+    "a skyscraper": ("office building", "cityscape", "department store", "hotel"),
+    "a fortress": ("castle", "Japanese castle"),
+    "a flame": ("fire",),
+    "sea wave": ("water wave",),
+    "a thunderbolt": ("high voltage", "cloud with lightning", "cloud with lightning and rain"),
+    "a hurricane": ("cyclone", "tornado"),
+    "an infant": ("baby", "baby angel"),
+    "a wizard": ("mage", "man mage", "woman mage"),
+    "a policeman": ("police officer", "man police officer", "woman police officer"),
+    "a chef": ("cook", "man cook", "woman cook"),
+    "fireman": ("firefighter", "man firefighter", "woman firefighter"),
+    "spectacles": ("glasses", "sunglasses", "goggles"),
+    "sneakers": ("running shoe", "man’s shoe", "hiking boot"),
+    "a wristwatch": ("watch",),
+    "a present for you": ("wrapped gift",),
+    "a smartphone": ("mobile phone", "mobile phone with arrow"),
+    "a TV set": ("television",),
+    "a bulb": ("light bulb",),
+    "a padlock": ("locked", "unlocked", "locked with key", "locked with pen"),
+    "a smiling face with shades": ("smiling face with sunglasses",),
+    "a furious face": ("angry face", "enraged face", "face with steam from nose"),
+    "a scared face": ("fearful face", "face screaming in fear", "anxious face with sweat", "anguished face"),
+    "a weeping face": ("crying face", "loudly crying face", "sad but relieved face"),
+    "a joyful face": (
+        "grinning face", "grinning face with big eyes", "grinning face with smiling eyes",
+        "beaming face with smiling eyes", "smiling face with smiling eyes", "smiling face", "slightly smiling face",
+        "grinning squinting face", "face with tears of joy", "smiling face with open hands",
+    ),
+    "a red love heart": ("red heart", "heart suit", "beating heart", "growing heart"),
+}  # fmt: skip
+"""Caption to the labels that answer it."""
+
+STRUCK = frozenset(
+    {
+        "kitten", "kittens", "puppy", "puppies", "bunny", "automobile", "pony", "hen", "ladybug",
+        "piglet", "lamb", "serpent", "ape", "bumblebee", "crow", "tortoise", "rhino", "burger",
+        "burgers", "donut", "aubergine", "loaf", "noodle", "noodles", "steak", "maize", "espresso",
+        "lager", "ale", "cab", "motorbike", "lorry", "spaceship", "aircraft", "yacht", "home",
+        "skyscraper", "fortress", "flame", "sea", "thunderbolt", "hurricane", "infant", "wizard", "policeman",
+        "chef", "fireman", "spectacles", "sneaker", "sneakers", "wristwatch", "present", "smartphone", "tv",
+        "bulb", "padlock", "shades", "furious", "scared", "weeping", "joyful",
+    }
+)  # fmt: skip
+"""Words no training caption may contain, in any caption of any emoji."""
+
+COLOURED: dict[str, tuple[str, str]] = {
+    "a blue apple": ("blue", "apple"),
+    "a purple cat": ("purple", "cat"),
+    "a green car": ("green", "car"),
+    "a red rabbit": ("red", "rabbit"),
+    "a pink elephant": ("pink", "elephant"),
+    "a blue banana": ("blue", "banana"),
+    "a purple tree": ("purple", "tree"),
+    "a red frog": ("red", "frog"),
+    "a green pig": ("green", "pig"),
+    "a yellow whale": ("yellow", "whale"),
+    "a blue rose": ("blue", "rose"),
+    "a purple bus": ("purple", "bus"),
+    "an orange penguin": ("orange", "penguin"),
+    "a pink rocket": ("pink", "rocket"),
+    "a green horse": ("green", "horse"),
+    "a red butterfly": ("red", "butterfly"),
+}
+"""Caption to the colour and thing that were never shown together."""
