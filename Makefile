@@ -8,7 +8,7 @@ SETUPTOOLS := $(shell grep '^setuptools==' constraints.txt)
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-test up demo test check format bench clean
+.PHONY: browser help install install-test up demo test check format bench clean
 
 help: ## Show this list
 	@echo "Atelier: a self-hosted generative-AI workshop."; echo
@@ -23,7 +23,7 @@ demo: $(VENV)/.ready ## Start everything and run four sample jobs (ONCE=1: then 
 up: $(VENV)/.ready ## Start everything: site, workers, embedded Redis and Postgres
 	@$(BIN)/atelier up
 
-test: check ## Run every check and every test
+test: check browser ## Run every check and every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.test-ready ## Run the linters, the type checker and the import contracts

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 
 import psycopg
+import redis
+from celery import Celery
 from sqlalchemy import text
 
 from benchmarks.installation import Installation
@@ -75,15 +77,12 @@ client = redis.Redis.from_url(sys.argv[2])
 def noop():
     client.incr("bare:done")
 if __name__ == "__main__":
-    app.worker_main(["worker", "--quiet", "-c", "1", "--without-gossip", "--without-mingle", "--loglevel", "ERROR"])
+    app.worker_main(["worker", "-c", "1", "--without-gossip", "--without-mingle", "--loglevel", "ERROR"])
 """
 
 
 def _bare_celery(place: Installation) -> float:
     """Seconds that a Celery worker of one child takes for as many tasks that count up in Redis."""
-    import redis  # noqa: PLC0415 - only this floor speaks to Redis itself
-    from celery import Celery  # noqa: PLC0415
-
     client = redis.Redis.from_url(place.redis.url)
     script = place.home.path / "bare.py"
     script.write_text(_CELERY)
@@ -94,15 +93,21 @@ def _bare_celery(place: Installation) -> float:
         [sys.executable, str(script), broker_url(place.redis.url), place.redis.url], stdout=subprocess.DEVNULL
     )
     try:
-        while int(client.get("bare:done") or 0) < 20:
-            time.sleep(0.005)
+        _await_count(client, 20)
         began = time.perf_counter()
-        while int(client.get("bare:done") or 0) < JOBS:
-            time.sleep(0.005)
+        _await_count(client, JOBS)
         return (time.perf_counter() - began) * JOBS / (JOBS - 20)
     finally:
         worker.terminate()
         worker.wait(30)
+
+
+def _await_count(client: redis.Redis, count: int) -> None:
+    until = time.monotonic() + 60
+    while int(client.get("bare:done") or 0) < count:
+        if time.monotonic() > until:
+            raise TimeoutError("the bare Celery worker does not work")
+        time.sleep(0.005)
 
 
 def _bare_claim_and_finish(place: Installation) -> float:
@@ -151,8 +156,6 @@ def _ringer(place: Installation) -> Ringer:
 
 def _redis_round_trip(place: Installation) -> float:
     """Median seconds of one LPUSH + BRPOP over a connection of ours."""
-    import redis  # noqa: PLC0415 - only this floor speaks to Redis itself
-
     client = redis.Redis.from_url(place.redis.url)
     times = []
     for _ in range(200):

@@ -17,7 +17,8 @@ def _named(*names: str) -> AliasChoices:
 class Settings(BaseSettings):
     """Settings with their environment names; times are seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+    # With a prefix, a field is never read from its bare name: HOME and PORT belong to others.
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore", env_prefix="ATELIER_")
 
     home: Path = Field(Path("var"), validation_alias=_named("ATELIER_HOME"), description="Where state lives.")
     host: str = Field("127.0.0.1", validation_alias=_named("ATELIER_HOST"), description="Address the site listens on.")

@@ -107,7 +107,6 @@ NotBlank = AfterValidator(_not_blank)
 
 Prompt = Annotated[
     str,
-    NotBlank,
     Field(
         title="Prompt",
         description="What you want, in your own words.",
@@ -115,6 +114,7 @@ Prompt = Annotated[
         max_length=MAX_PROMPT,
         json_schema_extra=ui("textarea"),
     ),
+    NotBlank,
 ]
 
 Seed = Annotated[
