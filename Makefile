@@ -26,6 +26,13 @@ up: $(VENV)/.ready ## Start everything: site, workers, embedded Redis and Postgr
 test: check browser ## Run every check and every test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# The pages are tested in the system's own Chromium; root can install it where there is none.
+browser:
+	@command -v chromium chromium-browser >/dev/null || test -n "$$CHROMIUM" || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium for the tests of the pages ..." \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+		|| echo "There is no Chromium: the tests of the pages will say so. Install your system's package chromium."
+
 check: $(VENV)/.test-ready ## Run the linters, the type checker and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
