@@ -19,7 +19,7 @@ STEPS, GUIDANCE = 20, 3.0
 CARD = {
     "title": "Emoji starter",
     "licence": "Apache-2.0",
-    "defaults": {"width": 64, "height": 64, "steps": STEPS, "guidance": GUIDANCE},
+    "defaults": {"width": 64, "height": 64, "steps": STEPS, "guidance": GUIDANCE, "upscale": 4},
     "note": "A toy that draws 64x64 emoji from short English captions. Trained on Noto emoji; see starters/emoji.",
 }
 NOTICE = """Emoji starter
