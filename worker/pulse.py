@@ -50,7 +50,6 @@ class Pulse:
         self._told_at: float | None = None
         self._reported_at = 0.0
         self._lock = threading.Lock()
-        self._wake = threading.Event()
 
     def start(self) -> None:
         """Begin to beat, until the process ends."""
@@ -74,8 +73,8 @@ class Pulse:
         return self._drain_file.exists()
 
     def _report_soon(self) -> None:
+        """Let the site see the change at the next beat; not at once, for jobs may follow each other quickly."""
         self._reported_at = 0.0
-        self._wake.set()
 
     def _run(self) -> None:
         while True:
@@ -91,8 +90,7 @@ class Pulse:
                 log.warning("the pulse missed a beat: %s", error)
             except Exception:
                 log.exception("the pulse missed a beat")
-            self._wake.wait(self._settings.pulse_s)
-            self._wake.clear()
+            time.sleep(self._settings.pulse_s)
 
     def _beat(self, attempt: Attempt) -> None:
         self._watch_clock(attempt)
