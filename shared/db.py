@@ -26,15 +26,21 @@ class Database:
         parsed = make_url(url)
         if parsed.drivername in {"postgres", "postgresql"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
+        options = {"connect_timeout": 3, "options": _OPTIONS}
         self.engine = create_engine(
+            parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_recycle=1800, connect_args=options
+        )
+        # Connections of their own: switching one to and fro costs more than a short statement does.
+        self._single = create_engine(
             parsed,
+            isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 3, "options": _OPTIONS},
+            pool_reset_on_return=None,
+            connect_args=options,
         )
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def begin(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -58,7 +64,7 @@ class Database:
         Raises:
             Unavailable: Postgres cannot be reached.
         """
-        with _reported(), self._autocommit.connect() as connection:
+        with _reported(), self._single.connect() as connection:
             yield connection
 
     def ping(self) -> None:
@@ -69,6 +75,7 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection; used after a fork and at the end."""
         self.engine.dispose()
+        self._single.dispose()
 
 
 @contextmanager

@@ -27,10 +27,14 @@ from shared.job import Job, JobState, Progress, job_from
 from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.records import devices, jobs
+from shared.room import Room
 from shared.transitions import MAX_CRASHES
 
 MAX_FAILURES = 3
 """A job that raised this often has failed."""
+
+
+_room = Room()
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,8 @@ def submit(
                 library.check(connection, owner.id, asked[name], task, name)
         if device:
             _check_device(connection, device)
-        made = connection.execute(
-            transitions.SUBMIT, row | {"params": json.dumps(asked), "cap": owner.cap_queued}
-        ).one_or_none()
+        cap = _room.cap_to_check(connection, owner)
+        made = connection.execute(transitions.SUBMIT, row | {"params": json.dumps(asked), "cap": cap}).one_or_none()
         if made is None:
             return Submitted(_earlier(connection, owner, row), created=False)
     return Submitted(_new_job(row, made.created_at, made.run_at), created=True)

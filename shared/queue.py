@@ -6,6 +6,7 @@ until nothing is left, and the sweep rings again. So publishing happens off the 
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -24,6 +25,9 @@ POOLS = ("accelerated", "gpu", "cpu", "io")
 
 ENOUGH_BELLS = 16
 """A pool whose list holds this many unheard bells needs no more: nobody is there to hear them."""
+
+PAUSE_S = 0.01
+"""Between one round of bells and the next: in a burst of submits one bell speaks for many."""
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +110,7 @@ class Ringer:
                 pools, self._due = self._due, set()
             for pool in pools:
                 self._publish(pool)
+            time.sleep(PAUSE_S)
 
     def _publish(self, pool: str) -> None:
         try:

@@ -127,7 +127,13 @@ jobs = Table(
     # The life of a job said again where no bug can get round it.
     CheckConstraint("(state = 'running') = (lease_until is not null)", name="lease"),
     CheckConstraint("(state in ('succeeded','failed','cancelled')) = (finished_at is not null)", name="finished"),
-    UniqueConstraint("owner_id", "idempotency_key", name="uq_jobs_idempotency"),
+    Index(
+        "uq_jobs_idempotency",
+        "owner_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
     Index("ix_jobs_claim", "owner_id", "pool", "rank", "id", postgresql_where=text("state = 'queued'")),
     Index("ix_jobs_queue", "pool", "rank", postgresql_where=text("state = 'queued'")),
     Index("ix_jobs_running", "owner_id", "lease_until", postgresql_where=text("state = 'running'")),

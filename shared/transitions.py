@@ -42,8 +42,10 @@ SUBMIT = text(
                :seed, :time_limit_s, :parent_id, :idempotency_key, :fingerprint, due.at,
                extract(epoch from greatest(now(), due.at)) - :priority * :step
         from (select coalesce(cast(:run_at as timestamptz), now()) as at) as due
-        where not exists (select from jobs where owner_id = :owner_id and state = 'queued' offset greatest(:cap, 1) - 1)
-        on conflict on constraint uq_jobs_idempotency do nothing
+        where cast(:cap as bigint) is null or not exists
+            (select from jobs where owner_id = :owner_id and state = 'queued'
+             offset greatest(cast(:cap as bigint), 1) - 1)
+        on conflict (owner_id, idempotency_key) where idempotency_key is not null do nothing
         returning id, attempt, created_at, run_at
     ), logged as (
         insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made

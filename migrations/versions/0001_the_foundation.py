@@ -119,7 +119,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["owners.id"], name=op.f("fk_jobs_owner_id")),
         sa.ForeignKeyConstraint(["parent_id"], ["jobs.id"], name=op.f("fk_jobs_parent_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
-        sa.UniqueConstraint("owner_id", "idempotency_key", name="uq_jobs_idempotency"),
+    )
+    op.create_index(
+        "uq_jobs_idempotency",
+        "jobs",
+        ["owner_id", "idempotency_key"],
+        unique=True,
+        postgresql_where=sa.text("idempotency_key is not null"),
     )
     op.create_index(
         "ix_jobs_claim",
@@ -242,6 +248,7 @@ def downgrade() -> None:
     op.drop_index("ix_jobs_owner_state", table_name="jobs")
     op.drop_index("ix_jobs_owner", table_name="jobs")
     op.drop_index("ix_jobs_claim", table_name="jobs", postgresql_where=sa.text("state = 'queued'"))
+    op.drop_index("uq_jobs_idempotency", table_name="jobs", postgresql_where=sa.text("idempotency_key is not null"))
     op.drop_table("jobs")
     op.drop_table("owners")
     op.drop_table("fairness")
