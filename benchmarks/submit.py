@@ -48,7 +48,7 @@ def http_submit(place: Installation) -> Iterator[Figure]:
 
 def _granian() -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(PORT), "--backpressure", "64", "--no-ws", "--log-level", "error"]
-    return [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "web.app:create_app", *where]
+    return [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "web.serving:create_app", *where]
 
 
 def _await_port() -> None:

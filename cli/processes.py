@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from shared.process import die_with_parent
+
 _CLONE_NEWUSER = 0x10000000
 _NOBODY = 65534
 _KEEP_LOG = 10 * 2**20
@@ -119,10 +120,7 @@ def _prepare(command: Command) -> Callable[[], None]:
     def in_child() -> None:
         if command.namespace:
             _enter_namespace()  # first: entering clears the death signal
-        if sys.platform == "linux":
-            _libc.prctl(_PR_SET_PDEATHSIG, int(command.quit_signal))
-            if os.getppid() != parent:
-                os._exit(1)
+        die_with_parent(command.quit_signal, parent)
 
     return in_child
 

@@ -203,7 +203,7 @@ def web_arguments(settings: Settings) -> list[str]:
     arguments += ["--port", str(settings.port), "--workers", str(WEB_PROCESSES)]
     # Threads mostly wait for a stream's next event; only so many requests at a time may compete for the interpreter.
     arguments += ["--blocking-threads", str(WEB_THREADS), "--backpressure", str(WEB_THREADS)]
-    arguments += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "web.app:create_app"]
+    arguments += ["--respawn-failed-workers", "--workers-kill-timeout", "5", "web.serving:create_app"]
     return arguments
 
 

@@ -3,12 +3,15 @@
 Knows no tables.
 """
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, text
+import psycopg
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import Unavailable
@@ -41,6 +44,8 @@ class Database:
             pool_reset_on_return=None,
             connect_args=options,
         )
+        for engine in (self.engine, self._single):
+            event.listen(engine, "checkout", _check_open)
 
     @contextmanager
     def begin(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -67,6 +72,23 @@ class Database:
         with _reported(), self._single.connect() as connection:
             yield connection
 
+    def one(self, query: str, given: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The one row of one statement in the driver's own form (`%(name)s`), a transaction by itself.
+
+        Raises:
+            Unavailable: Postgres cannot be reached.
+        """
+        with _reported():
+            raw = self._single.raw_connection()
+            try:
+                driver: psycopg.Connection[Any] = raw.driver_connection  # type: ignore[assignment]
+                return driver.execute(query.encode(), given, prepare=True).fetchone()
+            except psycopg.OperationalError as error:
+                raw.invalidate(error)
+                raise
+            finally:
+                raw.close()
+
     def ping(self) -> None:
         """Raises Unavailable where Postgres does not answer."""
         with self.begin() as connection:
@@ -78,12 +100,24 @@ class Database:
         self._single.dispose()
 
 
+def _check_open(driver: psycopg.Connection[Any], *_: object) -> None:
+    """Have the pool replace its connections where Postgres closed them: an idle one has nothing to say but that.
+
+    Cheaper than a ping, which is a round trip, and what spares the first requests after a restart their error.
+    """
+    readable = select.poll()
+    if not driver.closed:
+        readable.register(driver.fileno(), select.POLLIN)
+    if driver.closed or readable.poll(0):
+        raise InvalidatePoolError
+
+
 @contextmanager
 def _reported() -> Iterator[None]:
     """Turns what the driver raises when Postgres is away into ours."""
     try:
         yield
-    except (OperationalError, PoolTimeout) as error:
+    except (OperationalError, PoolTimeout, psycopg.OperationalError) as error:
         raise Unavailable("The database cannot be reached just now. Try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated:

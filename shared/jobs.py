@@ -28,7 +28,7 @@ from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.records import devices, jobs
 from shared.room import Room
-from shared.transitions import MAX_CRASHES
+from shared.transitions import MAX_CRASHES, PRIORITY_STEP_S
 
 MAX_FAILURES = 3
 """A job that raised this often has failed."""
@@ -106,17 +106,15 @@ def submit(
         "fingerprint": _fingerprint(kind, asked, priority, pool, device) if idempotency_key else None,
         "run_at": run_at,
     }
-    with db.single() as connection:
-        for name, task in type(checked).model_tasks().items():
-            if name in asked:
-                library.check(connection, owner.id, asked[name], task, name)
-        if device:
-            _check_device(connection, device)
-        cap = _room.cap_to_check(connection, owner)
-        made = connection.execute(transitions.SUBMIT, row | {"params": json.dumps(asked), "cap": cap}).one_or_none()
-        if made is None:
-            return Submitted(_earlier(connection, owner, row), created=False)
-    return Submitted(_new_job(row, made.created_at, made.run_at), created=True)
+    given = row | {
+        "params": json.dumps(asked),
+        "step": PRIORITY_STEP_S,
+        "cap": _check(db, owner, checked, asked, device),
+    }
+    made = db.one(transitions.SUBMIT, given)
+    if made is None:
+        return Submitted(_earlier(db, owner, row), created=False)
+    return Submitted(_new_job(row, *made), created=True)
 
 
 def cancel(db: Database, owner_id: str, job_id: str) -> Job:
@@ -383,10 +381,22 @@ def _new_job(row: dict[str, Any], created_at: datetime, run_at: datetime) -> Job
     )
 
 
-def _earlier(connection: Connection, owner: Owner, row: dict[str, Any]) -> Job:
+def _check(db: Database, owner: Owner, params: Params, asked: dict[str, Any], device: str | None) -> int | None:
+    """Check what a request refers to; the cap on queued jobs, where the submit itself must count."""
+    models = [(name, task) for name, task in type(params).model_tasks().items() if name in asked]
+    for name, task in models:
+        library.check(db, owner.id, asked[name], task, name)
+    if device:
+        with db.single() as connection:
+            _check_device(connection, device)
+    return _room.cap_to_check(db, owner)
+
+
+def _earlier(db: Database, owner: Owner, row: dict[str, Any]) -> Job:
     """Why a submit made no row: the key was used before, or the owner's queue is full."""
     mine = (jobs.c.owner_id == owner.id) & (jobs.c.idempotency_key == row["idempotency_key"])
-    found = connection.execute(select(*jobs.c).where(mine)).mappings().first() if row["idempotency_key"] else None
+    with db.single() as connection:
+        found = connection.execute(select(*jobs.c).where(mine)).mappings().first() if row["idempotency_key"] else None
     if found is None:
         raise TooMany(
             f"{owner.cap_queued} of your jobs are waiting already, which is the most at one time.",

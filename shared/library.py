@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, or_, select
+from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared import artifacts
@@ -89,17 +89,20 @@ def get(db: Database, owner_id: str, name: str) -> Model:
     return Model(**row._mapping)
 
 
-def check(connection: Connection, owner_id: str, name: str, task: str, field: str) -> None:
+_TASK = """
+select task from models where name = %(name)s and (owner_id is null or owner_id = %(owner)s)
+order by owner_id is null limit 1
+"""
+
+
+def check(db: Database, owner_id: str, name: str, task: str, field: str) -> None:
     """Raises Invalid unless the owner may use a model of this name for this task."""
-    found = connection.execute(_named(owner_id, name)).first()
-    if found is not None and found.task == task:
+    found = db.one(_TASK, {"name": name, "owner": owner_id})
+    if found is not None and found[0] == task:
         return
-    fit = select(models.c.name).where(_visible(owner_id), models.c.task == task).order_by(models.c.name).limit(20)
-    names = connection.execute(fit).scalars().all()
+    names = [model.name for model in list_models(db, owner_id, task)][:20]
     have = f"For {task} the library has: {', '.join(names)}." if names else f"The library has none for {task}."
-    wrong = (
-        f"There is no model {name!r} in the library." if found is None else f"The model {name!r} is for {found.task}."
-    )
+    wrong = f"There is no model {name!r} in the library." if found is None else f"The model {name!r} is for {found[0]}."
     raise Invalid(f"{wrong} {have}", code="unknown_model", field=field)
 
 

@@ -7,15 +7,14 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
-
+from shared.db import Database
 from shared.owners import Owner
 
 REMEMBER_S = 1.0
 
-_COUNT = text(
-    "select count(*) from (select from jobs where owner_id = :owner and state = 'queued' limit :cap) as waiting"
-)
+_COUNT = """
+select count(*) from (select from jobs where owner_id = %(owner)s and state = 'queued' limit %(cap)s) as waiting
+"""
 
 
 @dataclass
@@ -31,13 +30,13 @@ class Room:
         self._counts: dict[str, _Count] = {}
         self._lock = threading.Lock()
 
-    def cap_to_check(self, connection: Connection, owner: Owner) -> int | None:
+    def cap_to_check(self, db: Database, owner: Owner) -> int | None:
         """The cap, where this submit must count exactly; None where there is room beyond doubt."""
         now = time.monotonic()
         with self._lock:
             known = self._counts.get(owner.id)
         if known is None or now - known.at > REMEMBER_S:
-            queued = connection.execute(_COUNT, {"owner": owner.id, "cap": owner.cap_queued}).scalar_one()
+            (queued,) = db.one(_COUNT, {"owner": owner.id, "cap": owner.cap_queued}) or (0,)
             with self._lock:
                 known = self._counts[owner.id] = _Count(now, queued)
         with self._lock:

@@ -45,12 +45,13 @@ class Installation:
         assert done.exit_code == 0, done.output
         return done.stdout.strip()
 
-    def processes(self) -> list[psutil.Process]:
-        """Every process that runs for this home, but for the command itself."""
+    def processes(self, part: str = "") -> list[psutil.Process]:
+        """Every process that runs for this home (or those of one part), but for the command itself."""
         found = []
         for process in psutil.process_iter():
             try:
-                ours = str(self.home) in " ".join(process.cmdline()) + process.environ().get("ATELIER_HOME", "")
+                command = " ".join(process.cmdline())
+                ours = part in command and str(self.home) in command + process.environ().get("ATELIER_HOME", "")
             except psutil.Error:
                 continue
             if ours and process.pid != self.process.pid and process.status() != psutil.STATUS_ZOMBIE:
@@ -66,6 +67,10 @@ class Installation:
                 pass
             assert time.monotonic() < until
             time.sleep(0.1)
+
+    def master(self, part: str) -> psutil.Process:
+        """The process of this part that `atelier up` itself started."""
+        return next(each for each in self.processes(part) if each.ppid() == self.process.pid)
 
     def await_gone(self, patience_s: float) -> None:
         until = time.monotonic() + patience_s
@@ -183,12 +188,12 @@ def test_doctor_sees_the_port_in_use(up: Installation) -> None:
 
 @pytest.mark.parametrize("part", ["granian", "worker.beat", "valkey-server"])
 def test_what_is_killed_comes_back(up: Installation, part: str) -> None:
-    victims = [each for each in up.processes() if part in " ".join(each.cmdline())]
-    victim = next(each for each in victims if each.ppid() == up.process.pid)
+    victims = up.processes(part)
+    victim = up.master(part)
     victim.kill()
     until = time.monotonic() + 40
     while True:
-        now = [each for each in up.processes() if part in " ".join(each.cmdline())]
+        now = up.processes(part)
         if len(now) == len(victims) and victim.pid not in {each.pid for each in now}:
             break
         assert time.monotonic() < until
@@ -207,7 +212,8 @@ def test_sigterm_leaves_no_process_and_the_next_start_has_all_data(up: Installat
     again = start(up.environment)
     assert "probe succeeded" in again.said("status", job)
     assert "login?key=" + (up.home / "owner.key").read_text().strip() in again.printed()
-    os.kill(again.process.pid, signal.SIGKILL)  # no chance to tidy up
+    for pid in [again.master("granian").pid, again.process.pid]:
+        os.kill(pid, signal.SIGKILL)  # no chance to tidy up
     again.process.stop(0)
     again.await_gone(30)
     third = start(up.environment)

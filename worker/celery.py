@@ -9,12 +9,12 @@ import os
 
 from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
+from shared.process import die_with_parent
 from shared.queue import celery_app
 from shared.settings import Settings
 from worker import tasks
 from worker.devices import find_devices
 from worker.kinds import extend
-from worker.process import die_with_parent
 from worker.pulse import drain_file
 
 settings = Settings()

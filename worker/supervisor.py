@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from shared.process import die_with_parent
 from shared.settings import Settings
 from worker.devices import Device
-from worker.process import die_with_parent
 from worker.pulse import drain_file, sign_of_life
 
 CRASH_WINDOW_S = 60.0

@@ -38,6 +38,11 @@ _INTERVALS = {
 }
 
 
+def gone(process: psutil.Process) -> bool:
+    """Whether it has ended. A zombie has: its new parent only takes its time to hear of it."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 class Fleet:
     """Starts and breaks the parts of one installation."""
 
@@ -153,7 +158,7 @@ class Fleet:
 
     def _reported(self, name: str) -> bool:
         pulse = self.home.path / "run" / "cpu-0.pulse"
-        return self.child(name).is_running() and pulse.exists() and time.time() - pulse.stat().st_mtime < 1
+        return not gone(self.child(name)) and pulse.exists() and time.time() - pulse.stat().st_mtime < 1
 
     def _logs(self) -> str:
         return "\n".join(

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from shared import artifacts, jobs
 from shared.errors import Unavailable
 from shared.job import Job, JobState
-from tests.faults.fleet import RECOVERY_S, Fleet
+from tests.faults.fleet import RECOVERY_S, Fleet, gone
 
 
 def outputs(fleet: Fleet, job: Job) -> list[str]:
@@ -28,13 +28,17 @@ def assert_ended_once(fleet: Fleet, *ended: Job) -> None:
         assert attempts == sorted(attempts)
 
 
+def _lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and not gone(psutil.Process(pid))
+
+
 def overlaps(mark: Path) -> bool:
     """Whether two runs of a probe were under way at one time in live processes."""
     open_runs: set[str] = set()
     for line in mark.read_text().splitlines():
         word, _, pid = line.split()
         if word == "start":
-            if any(psutil.pid_exists(int(other)) for other in open_runs):
+            if any(_lives(int(other)) for other in open_runs):
                 return True
             open_runs.add(pid)
         else:
@@ -65,7 +69,7 @@ def test_a_killed_parent_takes_its_child_along_and_the_job_runs_again(fleet: Fle
     fleet.running(job)
     child = fleet.child()
     fleet.parent().kill()
-    fleet.until(lambda: not child.is_running(), 2, "the child is gone with its parent")
+    fleet.until(lambda: gone(child), 2, "the child is gone with its parent")
     assert fleet.ended(job).state is JobState.SUCCEEDED
     assert fleet.get(job).crashes == 1
     assert_ended_once(fleet, job)
@@ -77,7 +81,7 @@ def test_a_killed_supervisor_leaves_no_process_and_the_job_to_the_next(fleet: Fl
     fleet.running(job)
     left = [fleet.parent(), fleet.child()]
     fleet.signal("worker", signal.SIGKILL)
-    fleet.until(lambda: not any(each.is_running() for each in left), 25, "worker processes end")
+    fleet.until(lambda: all(gone(each) for each in left), 25, "worker processes end")
     fleet.start_worker()
     fleet.until(lambda: fleet.get(job).attempt == 2 and fleet.get(job).state is JobState.RUNNING, 30, "runs again")
     jobs.cancel(fleet.db, fleet.owner.id, job.id)
@@ -101,7 +105,7 @@ def test_a_process_that_is_stopped_dead_loses_its_lease_and_its_life(fleet: Flee
     child = fleet.child()
     child.suspend()
     fleet.until(lambda: fleet.get(job).state is JobState.QUEUED, RECOVERY_S, "the lease is lost")
-    fleet.until(lambda: not child.is_running(), 40, "the supervisor kills what shows no sign of life")
+    fleet.until(lambda: gone(child), 40, "the supervisor kills what shows no sign of life")
     assert fleet.ended(job, 60).state is JobState.SUCCEEDED
     assert_ended_once(fleet, job)
 
@@ -185,6 +189,7 @@ def test_a_restarted_postgres_costs_no_job_and_no_rerun(fleet: Fleet) -> None:
     fleet.postgres.stop()
     time.sleep(1)
     fleet.postgres.start()
+    waiting += [fleet.submit(steps=1)]  # no stale connection costs a request its answer
     ended = fleet.ended(running, 60)
     assert (ended.state, ended.attempt) == (JobState.SUCCEEDED, 1)
     assert all(fleet.ended(job, 60).state is JobState.SUCCEEDED for job in waiting)
