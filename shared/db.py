@@ -33,19 +33,9 @@ class Database:
         self.engine = create_engine(
             parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_recycle=1800, connect_args=options
         )
-        # Connections of their own: switching one to and fro costs more than a short statement does.
-        self._single = create_engine(
-            parsed,
-            isolation_level="AUTOCOMMIT",
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_timeout=5,
-            pool_recycle=1800,
-            pool_reset_on_return=None,
-            connect_args=options,
-        )
-        for engine in (self.engine, self._single):
-            event.listen(engine, "checkout", _check_open)
+        self._conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._idle: list[psycopg.Connection[Any]] = []
+        event.listen(self.engine, "checkout", _check_open)
 
     @contextmanager
     def begin(self, *, durable: bool = True) -> Iterator[Connection]:
@@ -62,16 +52,6 @@ class Database:
                 connection.execute(_NOT_DURABLE)
             yield connection
 
-    @contextmanager
-    def single(self) -> Iterator[Connection]:
-        """A connection on which each statement is a transaction of its own, in one round trip.
-
-        Raises:
-            Unavailable: Postgres cannot be reached.
-        """
-        with _reported(), self._single.connect() as connection:
-            yield connection
-
     def one(self, query: str, given: dict[str, Any]) -> tuple[Any, ...] | None:
         """The one row of one statement in the driver's own form (`%(name)s`), a transaction by itself.
 
@@ -79,15 +59,24 @@ class Database:
             Unavailable: Postgres cannot be reached.
         """
         with _reported():
-            raw = self._single.raw_connection()
+            driver = self._take()
             try:
-                driver: psycopg.Connection[Any] = raw.driver_connection  # type: ignore[assignment]
-                return driver.execute(query.encode(), given, prepare=True).fetchone()
-            except psycopg.OperationalError as error:
-                raw.invalidate(error)
+                row = driver.execute(query.encode(), given, prepare=True).fetchone()
+            except BaseException:
+                driver.close()
                 raise
-            finally:
-                raw.close()
+            self._idle.append(driver)
+            return row
+
+    def _take(self) -> psycopg.Connection[Any]:
+        while True:
+            try:
+                driver = self._idle.pop()
+            except IndexError:
+                return psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3, options=_OPTIONS)
+            if _is_open(driver):
+                return driver
+            driver.close()
 
     def ping(self) -> None:
         """Raises Unavailable where Postgres does not answer."""
@@ -97,18 +86,24 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection; used after a fork and at the end."""
         self.engine.dispose()
-        self._single.dispose()
+        while self._idle:
+            self._idle.pop().close()
 
 
-def _check_open(driver: psycopg.Connection[Any], *_: object) -> None:
-    """Have the pool replace its connections where Postgres closed them: an idle one has nothing to say but that.
+def _is_open(driver: psycopg.Connection[Any]) -> bool:
+    """Whether a pooled connection still stands: an idle one has nothing to read, but that Postgres closed it.
 
     Cheaper than a ping, which is a round trip, and what spares the first requests after a restart their error.
     """
+    if driver.closed:
+        return False
     readable = select.poll()
-    if not driver.closed:
-        readable.register(driver.fileno(), select.POLLIN)
-    if driver.closed or readable.poll(0):
+    readable.register(driver.fileno(), select.POLLIN)
+    return not readable.poll(0)
+
+
+def _check_open(driver: psycopg.Connection[Any], *_: object) -> None:
+    if not _is_open(driver):
         raise InvalidatePoolError
 
 

@@ -12,11 +12,11 @@ event in the same statement. Knows neither the bell nor the object store.
 import hashlib
 import json
 import random
-import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, RowMapping, Select, select, text
 
 from shared import artifacts, costs, kinds, library, transitions
@@ -99,7 +99,7 @@ def submit(
         "pool": device or pool or type(checked).pool,
         "device_pin": device,
         "model": checked.affinity(),
-        "seed": asked.get("seed", secrets.randbits(53)),
+        "seed": asked.get("seed", random.getrandbits(53)),
         "time_limit_s": time_limit_s or type(checked).time_limit_s,
         "parent_id": parent_id,
         "idempotency_key": idempotency_key,
@@ -107,7 +107,7 @@ def submit(
         "run_at": run_at,
     }
     given = row | {
-        "params": json.dumps(asked),
+        "params": to_json(asked).decode(),
         "step": PRIORITY_STEP_S,
         "cap": _check(db, owner, checked, asked, device),
     }
@@ -387,7 +387,7 @@ def _check(db: Database, owner: Owner, params: Params, asked: dict[str, Any], de
     for name, task in models:
         library.check(db, owner.id, asked[name], task, name)
     if device:
-        with db.single() as connection:
+        with db.begin() as connection:
             _check_device(connection, device)
     return _room.cap_to_check(db, owner)
 
@@ -395,7 +395,7 @@ def _check(db: Database, owner: Owner, params: Params, asked: dict[str, Any], de
 def _earlier(db: Database, owner: Owner, row: dict[str, Any]) -> Job:
     """Why a submit made no row: the key was used before, or the owner's queue is full."""
     mine = (jobs.c.owner_id == owner.id) & (jobs.c.idempotency_key == row["idempotency_key"])
-    with db.single() as connection:
+    with db.begin() as connection:
         found = connection.execute(select(*jobs.c).where(mine)).mappings().first() if row["idempotency_key"] else None
     if found is None:
         raise TooMany(

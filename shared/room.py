@@ -1,6 +1,6 @@
 """Whether an owner may queue one more job, without counting its whole queue at every submit.
 
-Far below the cap a count of up to a second ago is enough; near it the submit itself counts, exactly.
+Well below the cap a count of up to a second ago is enough; near it the submit itself counts, exactly.
 """
 
 import threading
@@ -11,6 +11,8 @@ from shared.db import Database
 from shared.owners import Owner
 
 REMEMBER_S = 1.0
+MARGIN = 5_000
+"""More than what all other processes submit for one owner while a count is remembered."""
 
 _COUNT = """
 select count(*) from (select from jobs where owner_id = %(owner)s and state = 'queued' limit %(cap)s) as waiting
@@ -34,12 +36,12 @@ class Room:
         """The cap, where this submit must count exactly; None where there is room beyond doubt."""
         now = time.monotonic()
         with self._lock:
-            known = self._counts.get(owner.id)
-        if known is None or now - known.at > REMEMBER_S:
-            (queued,) = db.one(_COUNT, {"owner": owner.id, "cap": owner.cap_queued}) or (0,)
-            with self._lock:
-                known = self._counts[owner.id] = _Count(now, queued)
-        with self._lock:
+            known = self._counts.setdefault(owner.id, _Count(float("-inf"), owner.cap_queued))
             known.queued += 1
-        # Other processes submit too, but not half a cap within a second.
-        return None if known.queued <= owner.cap_queued // 2 else owner.cap_queued
+            stale = now - known.at > REMEMBER_S
+            if stale:
+                known.at = now  # one counts; the others go on with what is known
+        if stale:
+            (queued,) = db.one(_COUNT, {"owner": owner.id, "cap": owner.cap_queued}) or (0,)
+            known.queued = queued + 1
+        return None if known.queued <= owner.cap_queued - min(owner.cap_queued // 2, MARGIN) else owner.cap_queued

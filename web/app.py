@@ -14,6 +14,7 @@ from web.api import kinds as kinds_api
 from web.identities import Identities
 from web.limits import Limits
 from web.secret import session_secret
+from web.sessions import Sessions
 from web.site import Site
 from web.watcher import Watcher
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.url.startswith("https:"),
     )
+    app.session_interface = Sessions()
     app.extensions["atelier"] = _site(settings)
     problems.register(app)
     incoming.register(app)

@@ -8,6 +8,7 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -123,18 +124,20 @@ def _identify() -> Identity:
 
 def _check_host() -> None:
     """Refuse names that are not ours, so that no foreign page can reach a local site by rebinding its own name."""
-    if request.path in {"/healthz", "/readyz"}:
-        return
-    name = urlsplit(f"//{request.host}").hostname or ""
     settings = site().settings
-    ours = {"localhost", settings.host, urlsplit(settings.url).hostname}
-    if name not in ours and not _is_address(name):
-        raise Forbidden(
-            f"This site is not called {name!r}. Its operator can set ATELIER_URL to allow it.", code="wrong_host"
-        )
+    if request.path in {"/healthz", "/readyz"} or _is_ours(request.host, settings.host, settings.url):
+        return
+    name = urlsplit(f"//{request.host}").hostname
+    raise Forbidden(
+        f"This site is not called {name!r}. Its operator can set ATELIER_URL to allow it.", code="wrong_host"
+    )
 
 
-def _is_address(name: str) -> bool:
+@lru_cache(1000)
+def _is_ours(host: str, listening: str, url: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name in {"localhost", listening, urlsplit(url).hostname}:
+        return True
     try:
         ipaddress.ip_address(name)
     except ValueError:

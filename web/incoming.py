@@ -4,15 +4,14 @@ Knows neither keys nor jobs.
 """
 
 import math
-import secrets
-from collections.abc import Iterator
-from typing import Any
+import random
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from shared.errors import Invalid
+from shared.text import UNSTORABLE, storable
 
 _JSON_METHODS = {"POST", "PUT", "PATCH"}
 
@@ -26,7 +25,7 @@ def register(app: Flask) -> None:
 def request_id() -> str:
     """The name of this request, in its answer's X-Request-ID and in the log."""
     if "request_id" not in g:
-        g.request_id = secrets.token_hex(8)
+        g.request_id = f"{random.getrandbits(64):016x}"
     return str(g.request_id)
 
 
@@ -47,8 +46,8 @@ def check_json() -> None:
     except RecursionError as error:
         raise BadRequest from error
     # Only these two spellings can hide a character that Postgres refuses; all other bodies are not searched.
-    if (b"\\u0000" in body or b"\\ud" in body.lower()) and any(map(_unstorable, _strings(read))):
-        raise Invalid("The text holds characters that cannot be stored (NUL, or half of a surrogate pair).")
+    if (b"\\u0000" in body or b"\\ud" in body.lower()) and not storable(read):
+        raise Invalid(UNSTORABLE)
 
 
 def _check_address() -> None:
@@ -57,34 +56,16 @@ def _check_address() -> None:
         raise BadRequest
 
 
-def _unstorable(text: str) -> bool:
-    return "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _strings(read: Any) -> Iterator[str]:
-    # A stack, not recursion: the nesting is the client's.
-    waiting = [read]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-
-
 def _harden(answer: Response) -> Response:
     headers = answer.headers
-    headers.setdefault("Content-Security-Policy", _POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers["X-Request-ID"] = request_id()
+    # Not setdefault, which takes an exception for each: this is on every answer's way.
+    own = {name for name, _ in headers}
+    headers.extend([header for header in _HARDENING if header[0] not in own])
+    headers.add("X-Request-ID", request_id())
     if "rate" in g:
         per_minute, left = g.rate
-        headers["RateLimit-Policy"] = f'"key";q={per_minute};w=60'
-        headers["RateLimit"] = f'"key";r={left};t={60 - 60 * left // per_minute}'
+        headers.add("RateLimit-Policy", f'"key";q={per_minute};w=60')
+        headers.add("RateLimit", f'"key";r={left};t={60 - 60 * left // per_minute}')
     return answer
 
 
@@ -92,3 +73,9 @@ _POLICY = (
     "default-src 'self'; img-src 'self' data:; media-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+_HARDENING = [
+    ("Content-Security-Policy", _POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+]

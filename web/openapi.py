@@ -3,10 +3,11 @@
 import copy
 from typing import Any
 
-from flask import Blueprint, Response, current_app, json, render_template
+from flask import Blueprint, Response, current_app, render_template
 from flask_openapi.openapi import OpenAPI
 
 from shared import kinds
+from web.answers import json_answer
 from web.auth import needed, public
 
 pages = Blueprint("openapi", __name__)
@@ -19,7 +20,7 @@ _METHODS = {"get", "post", "put", "patch", "delete"}
 @public
 def document() -> Response:
     """The description of the API."""
-    return Response(json.dumps(description(_application())), mimetype="application/json")
+    return json_answer(description(_application()))
 
 
 @pages.get("/docs")

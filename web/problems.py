@@ -3,11 +3,12 @@
 import logging
 from typing import Any
 
-from flask import Flask, Response, json, render_template, request
+from flask import Flask, Response, render_template, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from shared.errors import AtelierError, FieldError, Invalid, Waitable
+from web.answers import json_answer
 from web.incoming import request_id
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def problem(
         body["field"] = field
     if errors:
         body["errors"] = errors
-    return Response(json.dumps(body), status, mimetype="application/problem+json")
+    return json_answer(body, status, "application/problem+json")
 
 
 def wants_page() -> bool:

@@ -4,11 +4,13 @@ Title, help, bounds and widget stand here or in the kind, once; the form, the JS
 validation read them from the schema. Knows no model and no form.
 """
 
-from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
+
+from shared.text import UNSTORABLE, storable
 
 Pool = Literal["accelerated", "cpu", "io"]
 Output = Literal["text", "code", "image", "audio", "video", "model", "data"]
@@ -42,9 +44,8 @@ class Params(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: Any) -> Any:
-        for text in _strings(data):
-            if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-                raise ValueError("The text holds characters that cannot be stored (NUL, or half of a surrogate pair).")
+        if not storable(data):
+            raise ValueError(UNSTORABLE)
         return data
 
     def affinity(self) -> str | None:
@@ -56,6 +57,7 @@ class Params(BaseModel):
         return str(getattr(self, "prompt", None) or self.title)
 
     @classmethod
+    @cache
     def model_tasks(cls) -> dict[str, Task]:
         """The fields that name a library model, each with the task that the model must serve."""
         hints = {name: _hints(field) for name, field in cls.model_fields.items()}
@@ -88,19 +90,6 @@ def _hints(field: FieldInfo) -> dict[str, Any]:
     extra = field.json_schema_extra
     hints = extra.get("x-ui") if isinstance(extra, dict) else None
     return hints if isinstance(hints, dict) else {}
-
-
-def _strings(data: Any) -> Iterator[str]:
-    # A stack, not recursion: the nesting is the client's.
-    waiting = [data]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
 
 
 NotBlank = AfterValidator(_not_blank)

@@ -1,10 +1,11 @@
 """The devices of the installation."""
 
-from flask import Response, json
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from shared import devices, listing
 from shared.errors import NotFound
+from web.answers import json_answer
 from web.api.bodies import DevicesBody, ProblemBody
 from web.auth import identity, needs
 from web.site import site
@@ -19,7 +20,7 @@ api = APIBlueprint(
 def index() -> Response:
     """Every device, what it holds in memory, and your job on it."""
     body = {"devices": [_body(device) for device in devices.list_devices(site().db)]}
-    return Response(json.dumps(body), mimetype="application/json")
+    return json_answer(body)
 
 
 def _body(device: devices.Device) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from flask import Response, json
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from shared import devices, listing
 from shared.errors import Unavailable
+from web.answers import json_answer
 from web.auth import needs, public
 from web.site import Site, site
 
@@ -20,7 +21,7 @@ api = APIBlueprint("health", __name__, abp_tags=[{"name": "health"}])
 @public
 def healthz() -> Response:
     """200 while this process answers."""
-    return Response(json.dumps({"status": "ok"}), mimetype="application/json")
+    return json_answer({"status": "ok"})
 
 
 @api.get("/readyz")
@@ -31,10 +32,11 @@ def readyz() -> Response:
     try:
         here.db.ping()
     except Unavailable as error:
-        body = json.dumps({"status": "unavailable", "database": str(error)})
-        return Response(body, 503, mimetype="application/json", headers={"Retry-After": "1"})
+        answer = json_answer({"status": "unavailable", "database": str(error)}, 503)
+        answer.headers["Retry-After"] = "1"
+        return answer
     redis = "ok" if here.ringer.answers() else "away: jobs start a few seconds late"
-    return Response(json.dumps({"status": "ok", "database": "ok", "redis": redis}), mimetype="application/json")
+    return json_answer({"status": "ok", "database": "ok", "redis": redis})
 
 
 @api.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, json, request, stream_with_context
+from flask import Response, request, stream_with_context
 from flask_openapi.blueprint import APIBlueprint
 from werkzeug.wrappers import Response as BaseResponse
 
 from shared import artifacts, jobs, listing
 from shared.errors import Invalid, NotFound, Unavailable
 from shared.job import Job
+from web.answers import json_answer, json_text
 from web.api.bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest, ProblemBody
 from web.api.rendering import job_body
 from web.auth import identity, needs
@@ -72,7 +73,7 @@ def page(query: JobQuery) -> Response:
         cursor=query.cursor,
     )
     files = artifacts.of_jobs(here.db, owner_id, [job.id for job in found.items])
-    return _json({"jobs": [job_body(job, files[job.id], None) for job in found.items], "next": found.next})
+    return json_answer({"jobs": [job_body(job, files[job.id], None) for job in found.items], "next": found.next})
 
 
 @api.get("/<job_id>", responses={200: JobBody})
@@ -139,7 +140,7 @@ def _events(job: Job, seen: int) -> Iterator[str]:
     while True:
         if job.revision != seen:
             name = "done" if job.done else "job"
-            yield f"id: {job.revision}\nevent: {name}\ndata: {json.dumps(_body(job))}\n\n"
+            yield f"id: {job.revision}\nevent: {name}\ndata: {json_text(_body(job))}\n\n"
             seen = job.revision
         if job.done or left_s <= 0:
             return
@@ -176,7 +177,7 @@ def _idempotency_key() -> str | None:
 
 
 def _answer(job: Job, status: int = 200) -> Response:
-    answer = _json(_body(job), status)
+    answer = json_answer(_body(job), status)
     answer.set_etag(f"{job.id}-{job.revision}")
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer
@@ -188,7 +189,3 @@ def _body(job: Job) -> dict[str, Any]:
     files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
     place = listing.position(here.db, job) if job.revision and not job.done else None
     return job_body(job, files, place)
-
-
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(body), status, mimetype="application/json")

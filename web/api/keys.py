@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flask import Response, json
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from shared import keys, owners
 from shared.errors import Forbidden
 from shared.keys import Key
+from web.answers import json_answer
 from web.api.bodies import KeyBody, KeyPath, KeyRequest, KeysBody, NewKeyBody, ProblemBody
 from web.auth import identity, needs
 from web.site import site
@@ -22,7 +23,7 @@ api = APIBlueprint(
 def index() -> Response:
     """Your keys, without their secrets."""
     found = keys.list_keys(site().db, identity().owner.id)
-    return Response(json.dumps({"keys": [_body(key) for key in found]}), mimetype="application/json")
+    return json_answer({"keys": [_body(key) for key in found]})
 
 
 @api.post("", responses={201: NewKeyBody})
@@ -42,7 +43,7 @@ def create(body: KeyRequest) -> Response:
         expires_at=body.expires_at,
         rate_per_minute=body.rate_per_minute,
     )
-    return Response(json.dumps(_body(made.key) | {"secret": made.secret}), 201, mimetype="application/json")
+    return json_answer(_body(made.key) | {"secret": made.secret}, 201)
 
 
 @api.delete("/<key_id>", responses={200: KeyBody})
@@ -50,7 +51,7 @@ def create(body: KeyRequest) -> Response:
 def revoke(path: KeyPath) -> Response:
     """End a key for good, within a second."""
     ended = keys.revoke(site().db, identity().owner.id, path.key_id)
-    return Response(json.dumps(_body(ended)), mimetype="application/json")
+    return json_answer(_body(ended))
 
 
 def _body(key: Key) -> dict[str, Any]:

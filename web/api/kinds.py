@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import Response, json
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from shared import kinds
+from web.answers import json_answer
 from web.api.bodies import KindsBody, ProblemBody
 from web.auth import needs
 
@@ -18,7 +19,7 @@ api = APIBlueprint(
 @needs("jobs:read")
 def index() -> Response:
     """Every kind with the JSON Schema of its params."""
-    return Response(json.dumps({"kinds": [_body(name) for name in kinds.names()]}), mimetype="application/json")
+    return json_answer({"kinds": [_body(name) for name in kinds.names()]})
 
 
 def _body(name: str) -> dict[str, Any]:

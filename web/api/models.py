@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from flask import Response, json
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from shared import library
 from shared.errors import Forbidden
 from shared.library import Model
+from web.answers import json_answer
 from web.api.bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody, ProblemBody
 from web.auth import identity, needs
 from web.site import site
@@ -22,7 +23,7 @@ api = APIBlueprint(
 def index(query: ModelQuery) -> Response:
     """The models that you may use, yours and everybody's."""
     found = library.list_models(site().db, identity().owner.id, query.task)
-    return Response(json.dumps({"models": [_body(model) for model in found]}), mimetype="application/json")
+    return json_answer({"models": [_body(model) for model in found]})
 
 
 @api.post("", responses={201: ModelBody})
@@ -34,7 +35,7 @@ def add(body: ModelRequest) -> Response:
         raise Forbidden("Only an admin key may name a folder or a package of the server.", code="admin_only")
     owner_id = None if "admin" in who.scopes else who.owner.id
     model = library.add(site().db, owner_id, **body.model_dump())
-    return Response(json.dumps(_body(model)), 201, mimetype="application/json")
+    return json_answer(_body(model), 201)
 
 
 @api.delete("/<path:name>", responses={204: None})
