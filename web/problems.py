@@ -7,6 +7,7 @@ from flask import Flask, Response, render_template, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from shared.complaints import field_errors, sentence
 from shared.errors import AtelierError, FieldError, Invalid, Waitable
 from web.answers import json_answer
 from web.incoming import request_id
@@ -35,12 +36,8 @@ def register(app: Flask) -> None:
 
 def invalid_body(error: ValidationError) -> Response:
     """The answer to a request whose body or query does not fit its model; also flask-openapi's callback."""
-    errors: list[FieldError] = [
-        {"field": ".".join(str(part) for part in each["loc"]), "message": each["msg"]} for each in error.errors()
-    ]
-    first = errors[0]
-    sentence = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
-    return problem(422, "invalid", sentence, field=first["field"] or None, errors=errors)
+    errors = field_errors(error)
+    return problem(422, "invalid", sentence(errors[0]), field=errors[0]["field"] or None, errors=errors)
 
 
 def problem(

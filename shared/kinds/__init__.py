@@ -13,41 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from shared.errors import FieldError, Invalid, NotFound
+from shared.complaints import field_errors, sentence
+from shared.errors import Invalid, NotFound
 from shared.kinds.params import Params
 
 _NOT_KINDS = {"params"}
-
-_SENTENCES = {
-    "missing": "This is needed.",
-    "extra_forbidden": "There is no such setting.",
-    "greater_than_equal": "Must be {ge} or more.",
-    "greater_than": "Must be more than {gt}.",
-    "less_than_equal": "Must be {le} or less.",
-    "less_than": "Must be less than {lt}.",
-    "multiple_of": "Must be a multiple of {multiple_of}.",
-    "literal_error": "Must be one of {expected}.",
-    "string_type": "Must be text.",
-    "string_too_short": "Write at least {min_length} character(s).",
-    "string_too_long": "Must be {max_length} characters or fewer.",
-    "string_pattern_mismatch": "Has characters that are not allowed here.",
-    "too_short": "Needs at least {min_length} item(s).",
-    "too_long": "May have {max_length} items at most.",
-    "int_type": "Must be a whole number.",
-    "int_parsing": "Must be a whole number.",
-    "int_from_float": "Must be a whole number.",
-    "int_parsing_size": "The number is too large.",
-    "float_type": "Must be a number.",
-    "float_parsing": "Must be a number.",
-    "finite_number": "Must be a finite number.",
-    "bool_type": "Must be true or false.",
-    "bool_parsing": "Must be true or false.",
-    "list_type": "Must be a list.",
-    "model_type": "Must be an object with named values.",
-    "dict_type": "Must be an object with named values.",
-}
 
 
 def extend(folder: Path) -> None:
@@ -96,9 +67,8 @@ def validate(kind: str, data: Mapping[str, Any], *, strict: bool = True) -> Para
     try:
         return cls.model_validate(data, strict=strict)
     except ValidationError as error:
-        errors = [_field_error(details) for details in error.errors(include_url=False)]
-    first = errors[0]
-    raise Invalid(_sentence_with_field(first), field=first["field"] or None, errors=errors)
+        errors = field_errors(error)
+    raise Invalid(sentence(errors[0]), field=errors[0]["field"] or None, errors=errors)
 
 
 def schema(kind: str) -> dict[str, Any]:
@@ -119,23 +89,3 @@ def _check_declaration(kind: str, cls: type[Params]) -> None:
         raise RuntimeError(f"The kind {kind} must set {', '.join(missing)} on its params class {cls.__name__}.")
     for example in cls.examples:
         cls.model_validate(example, strict=True)
-
-
-def _field_error(details: ErrorDetails) -> FieldError:
-    sentence, context = _SENTENCES.get(details["type"]), details.get("ctx", {})
-    if details["type"] == "value_error":
-        message = str(context.get("error", details["msg"]))
-    elif sentence is not None:
-        message = sentence.format(**{name: _plain(value) for name, value in context.items()})
-    else:
-        message = details["msg"].rstrip(".") + "."
-    return {"field": ".".join(str(part) for part in details["loc"]), "message": message}
-
-
-def _plain(value: Any) -> Any:
-    """A bound as people write it: 2, not 2.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _sentence_with_field(error: FieldError) -> str:
-    return f"{error['field']}: {error['message']}" if error["field"] else error["message"]

@@ -296,6 +296,27 @@ def test_a_revoked_key_stops_within_a_second_or_so(api: Api) -> None:
     assert other("GET", "/api/jobs").status_code == 401
 
 
+def test_an_open_stream_ends_with_its_key(api: Api) -> None:
+    job = api.submit()
+    made = api("POST", "/api/keys", json={"label": "soon gone"}).json
+    other = Api(api._client, made["secret"])
+    stream = other("GET", f"/api/jobs/{job['id']}/events").iter_encoded()
+    assert b"event: job" in next(stream)
+    api("DELETE", f"/api/keys/{made['id']}")
+    assert b"still there" in next(stream)
+    assert next(stream, None) is None
+
+
+def test_a_body_that_does_not_fit_is_told_in_plain_words(api: Api) -> None:
+    wrong = api("POST", "/api/jobs", json={"kind": "", "priority": 11, "colour": "red"}).json
+    told = {each["field"]: each["message"] for each in wrong["errors"]}
+    assert told == {
+        "kind": "Write at least 1 character(s).",
+        "priority": "Must be 9 or less.",
+        "colour": "There is no such setting.",
+    }
+
+
 def test_a_key_gives_no_more_than_it_has(app: Flask, db: Database, owner: Owner) -> None:
     small = Api(app.test_client(), keys.create(db, owner.id, "k", ("keys:write", "jobs:read")).secret)
     assert small("POST", "/api/keys", json={"label": "x", "scopes": ["admin"]}).status_code == 403

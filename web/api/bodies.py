@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from shared.job import JobState
+from shared.text import UNSTORABLE, storable
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -18,8 +19,8 @@ class Strict(BaseModel):
     @field_validator("*", mode="after")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        if isinstance(value, str) and any(each == "\x00" or "\ud800" <= each <= "\udfff" for each in value):
-            raise ValueError("The text holds characters that cannot be stored.")
+        if isinstance(value, str) and not storable(value):
+            raise ValueError(UNSTORABLE)
         return value
 
 
@@ -28,7 +29,7 @@ def _soon(moment: datetime) -> datetime:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     now = datetime.now(UTC)
     if not now < aware < now + timedelta(days=36_500):
-        raise ValueError("must be in the future, and within 100 years")
+        raise ValueError("Must be in the future, and within 100 years.")
     return aware
 
 

@@ -9,7 +9,7 @@ from flask_openapi.blueprint import APIBlueprint
 from werkzeug.wrappers import Response as BaseResponse
 
 from shared import artifacts, jobs, listing
-from shared.errors import Invalid, NotFound, Unavailable
+from shared.errors import AtelierError, Invalid, NotFound, Unavailable
 from shared.job import Job
 from web.answers import json_answer, json_text
 from web.api.bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest, ProblemBody
@@ -126,15 +126,15 @@ def events(path: JobPath) -> Response:
         raise Unavailable("Too many are watching at the moment; poll instead.", code="too_many_streams", retry_after=5)
     last = request.headers.get("Last-Event-ID", "")
     seen = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else -1
-    stream = Response(stream_with_context(_events(job, seen)), mimetype="text/event-stream")
+    stream = Response(stream_with_context(_events(job, seen, identity().key_id)), mimetype="text/event-stream")
     stream.headers["Cache-Control"] = "no-store"
     stream.headers["X-Accel-Buffering"] = "no"
     stream.call_on_close(here.watcher.stand)
     return stream
 
 
-def _events(job: Job, seen: int) -> Iterator[str]:
-    """Each new revision as an event, until the job has ended or the client has had its time."""
+def _events(job: Job, seen: int, key_id: str) -> Iterator[str]:
+    """Each new revision as an event, until the job or the key has ended or the client has had its time."""
     here = site()
     left_s = MAX_STREAM_S
     while True:
@@ -147,7 +147,11 @@ def _events(job: Job, seen: int) -> Iterator[str]:
         if not here.watcher.wait(job.id, job.revision, COMMENT_EVERY_S):
             left_s -= COMMENT_EVERY_S
             yield ": still there\n\n"
-        job = listing.get(here.db, job.owner_id, job.id)
+        try:
+            here.identities.by_key_id(key_id)
+            job = listing.get(here.db, job.owner_id, job.id)
+        except AtelierError:
+            return  # revoked, deleted, or the database is away: whoever may comes again and resumes
 
 
 def _wait_for_end(job: Job, wait_s: int) -> Job:
