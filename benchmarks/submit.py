@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from statistics import median
 from typing import TypeAlias, cast
 
 import psycopg
@@ -21,7 +22,8 @@ from shared import keys
 Figure = dict[str, object]
 
 PROCESSES, CONNECTIONS = 2, 8
-SECONDS = 5.0
+ROUNDS, SECONDS = 5, 1.5
+"""Floor and site take turns, so that a machine which is now fast and now slow shows in both."""
 
 
 def http_submit(place: Installation) -> Iterator[Figure]:
@@ -29,19 +31,26 @@ def http_submit(place: Installation) -> Iterator[Figure]:
     keys.create(place.db, place.owner.id, "bench", ("admin",), secret=KEY)
     with psycopg.connect(place.postgres.url) as connection:
         connection.execute(_TABLE)
-    floor, _ = _measure(_floor_client, place.postgres.url, place.redis.url)
     web = place.run("web", [*_granian(), "--workers", "2", "--blocking-threads", "8"])
+    rates, ratios, times = [], [], []
     try:
         _await_port()
-        _measure(_http_client, "warm", "up", seconds=1.0)
-        rate, times = _measure(_http_client, "", "")
+        _measure(_http_client, "warm", "up")
+        for _ in range(ROUNDS):
+            floor, _ = _measure(_floor_client, place.postgres.url, place.redis.url)
+            rate, these = _measure(_http_client, "", "")
+            rates.append(rate)
+            ratios.append(rate / floor)
+            times += these
     finally:
         web.terminate()
         web.wait(30)
+    times.sort()
     yield {
         "figure": "submit_per_s",
-        "value": round(rate, 1),
-        "of_insert_and_lpush": round(rate / floor, 3),
+        "value": round(median(rates), 1),
+        "of_insert_and_lpush": round(median(ratios), 3),
+        "range": [round(min(ratios), 3), round(max(ratios), 3)],
         "target": ">= 0.35",
         "p50_ms": round(times[len(times) // 2] * 1e3, 2),
         "p99_ms": round(times[int(len(times) * 0.99)] * 1e3, 2),

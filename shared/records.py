@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -145,13 +146,12 @@ jobs = Table(
 events = Table(
     "events",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=True),
-    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", BigInteger, Identity(), primary_key=True),
     _when("at", now=True),
     Column("attempt", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("data", JSONB, nullable=False, server_default=_EMPTY),
-    Index("ix_events_job", "job_id", "id"),
 )
 
 # What was put, or is being put, into the object store. A blob without an artifact is garbage after a grace.

@@ -78,8 +78,8 @@ class Pulse:
 
     def _run(self) -> None:
         while True:
-            self._sign.touch()
             try:
+                self._sign.touch()
                 with self._lock:
                     if self._attempt is not None:
                         self._beat(self._attempt)

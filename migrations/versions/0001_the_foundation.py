@@ -216,8 +216,8 @@ def upgrade() -> None:
     op.create_index("ix_artifacts_owner", "artifacts", ["owner_id", "id"], unique=False)
     op.create_table(
         "events",
-        sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
@@ -225,15 +225,13 @@ def upgrade() -> None:
             "data", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_events_job_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sa.PrimaryKeyConstraint("job_id", "id", name=op.f("pk_events")),
     )
-    op.create_index("ix_events_job", "events", ["job_id", "id"], unique=False)
     op.execute("insert into fairness (id) values (1)")
 
 
 def downgrade() -> None:
     """And back."""
-    op.drop_index("ix_events_job", table_name="events")
     op.drop_table("events")
     op.drop_index("ix_artifacts_owner", table_name="artifacts")
     op.drop_index("ix_artifacts_key", table_name="artifacts")
