@@ -4,7 +4,7 @@ A blob's row is written before its upload begins, so that bytes which no artifac
 and deleted. Knows no storage client; see `shared.storage`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -96,21 +96,23 @@ def of_jobs(db: Database, owner_id: str, job_ids: Sequence[str]) -> dict[str, li
     return found
 
 
-def take_orphans(db: Database, older_than: datetime, limit: int = 100) -> list[str]:
-    """Remove up to `limit` blob rows that no artifact names and return their keys, for the caller to delete.
+def discard_orphans(db: Database, older_than: datetime, discard: Callable[[str], None], limit: int = 20) -> int:
+    """Delete up to `limit` blobs that no artifact names: `discard` deletes the bytes, then the rows go.
 
-    An upload of the same content in between makes a new row, and the caller's deletion would hurt it;
-    hence the grace, which is far longer than any upload.
+    The rows stay locked meanwhile, so whoever announces the same content again waits, and uploads after us. What
+    cannot be deleted keeps its row for the next time.
+
+    Returns:
+        How many were deleted.
     """
     named = exists().where(artifacts.c.key == blobs.c.key)
-    stale = (
-        select(blobs.c.key)
-        .where(blobs.c.touched_at < older_than, ~named)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    stale = select(blobs.c.key).where(blobs.c.touched_at < older_than, ~named).limit(limit)
     with db.begin() as connection:
-        return list(connection.execute(delete(blobs).where(blobs.c.key.in_(stale)).returning(blobs.c.key)).scalars())
+        keys = connection.execute(stale.with_for_update(skip_locked=True)).scalars().all()
+        for key in keys:
+            discard(key)
+        connection.execute(delete(blobs).where(blobs.c.key.in_(keys)))
+    return len(keys)
 
 
 _DROP_PREVIEWS = delete(artifacts).where(

@@ -64,8 +64,9 @@ class Beat:
             self._tidy()
 
     def _tidy(self) -> None:
-        for key in artifacts.take_orphans(self._db, datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)):
-            self._storage.delete(key)
+        stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
+        while artifacts.discard_orphans(self._db, stale, self._storage.delete):
+            pass
         devices.forget(self._db)
 
 

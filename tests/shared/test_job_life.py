@@ -11,7 +11,7 @@ from shared import artifacts, claims, jobs, listing, owners
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
-from shared.errors import Conflict, Invalid, NotFound, TooMany
+from shared.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from shared.job import Job, JobState, Progress
 from shared.owners import Owner
 
@@ -259,5 +259,13 @@ def test_only_blobs_that_no_artifact_names_are_garbage(db: Database, owner: Owne
     finish(db, claim(db), [kept])
     with db.begin() as connection:
         now = connection.execute(text("select now() + interval '1 s'")).scalar_one()
-    assert artifacts.take_orphans(db, now) == [lost.key]
-    assert artifacts.take_orphans(db, now) == []
+
+    def store_is_away(key: str) -> None:
+        raise Unavailable(key)
+
+    with pytest.raises(Unavailable, match=lost.key):
+        artifacts.discard_orphans(db, now, store_is_away)
+    discarded: list[str] = []
+    assert artifacts.discard_orphans(db, now, discarded.append) == 1
+    assert artifacts.discard_orphans(db, now, discarded.append) == 0
+    assert discarded == [lost.key]
