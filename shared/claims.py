@@ -22,6 +22,9 @@ AFFINITY_HEADS = 20
 AFFINITY_S = 10.0
 """A job that has waited longer than this is not passed over for a resident model."""
 
+AFFINITY_RANK_S = 3600.0
+"""Nor is a job passed over for one that ranks this much behind it: a batch never goes before a single job."""
+
 
 @dataclass(frozen=True)
 class Claimant:
@@ -64,7 +67,8 @@ def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
     """The first job, or one near it whose model is in memory, as long as the first has not waited long."""
     if heads[0].waited > AFFINITY_S:
         return heads[0]
-    return next((head for head in heads if head.model in resident), heads[0])
+    near = (head for head in heads if head.rank - heads[0].rank < AFFINITY_RANK_S)
+    return next((head for head in near if head.model in resident), heads[0])
 
 
 _ELIGIBLE = "state = 'queued' and run_at <= now() and pool = any(:pools)"

@@ -65,6 +65,8 @@ class Job:
     error_code: str | None
     error_message: str | None
     parent_id: str | None
+    batch_id: str | None
+    batch_index: int | None
     revision: int
     time_limit_s: float
 

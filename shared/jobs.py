@@ -12,15 +12,18 @@ event in the same statement. Knows neither the bell nor the object store.
 import hashlib
 import json
 import random
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, RowMapping, Select, select, text
+from sqlalchemy import Connection, RowMapping, Select, func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from shared import artifacts, costs, kinds, library, transitions
 from shared.db import Database
+from shared.drafts import Terms, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.ids import is_id, new_id
 from shared.job import Job, JobState, Progress, job_from
@@ -78,6 +81,8 @@ def submit(
     parent_id: str | None = None,
     run_at: datetime | None = None,
     time_limit_s: float | None = None,
+    batch_id: str | None = None,
+    batch_index: int | None = None,
 ) -> Submitted:
     """Check a request and write its row; the caller rings after this returns.
 
@@ -88,20 +93,13 @@ def submit(
         TooMany: the owner has as many queued jobs as it may.
     """
     checked = params if isinstance(params, Params) else kinds.validate(kind, params)
-    asked = checked.model_dump(mode="json", exclude_none=True)
-    row = {
-        "id": new_id("job"),
+    row = draft(kind, checked, Terms(priority, pool, device, time_limit_s))
+    asked = row["params"]
+    row |= {
         "owner_id": owner.id,
-        "kind": kind,
-        "params": asked,
-        "title": checked.headline()[:200],
-        "priority": priority,
-        "pool": device or pool or type(checked).pool,
-        "device_pin": device,
-        "model": checked.affinity(),
-        "seed": asked.get("seed", random.getrandbits(53)),
-        "time_limit_s": time_limit_s or type(checked).time_limit_s,
         "parent_id": parent_id,
+        "batch_id": batch_id,
+        "batch_index": batch_index,
         "idempotency_key": idempotency_key,
         "fingerprint": _fingerprint(kind, asked, priority, pool, device) if idempotency_key else None,
         "run_at": run_at,
@@ -156,7 +154,85 @@ def retry(db: Database, owner: Owner, job_id: str) -> Submitted:
         device=old.device_pin,
         parent_id=old.id,
         time_limit_s=old.time_limit_s,
+        batch_id=old.batch_id,
+        batch_index=old.batch_index,
     )
+
+
+# ---- many at once: the jobs of a batch, inside the transaction of `shared.batches` ---------------------------------
+
+
+def submit_many(connection: Connection, owner: Owner, batch_id: str, lines: BinaryIO, total: int) -> None:
+    """Write the jobs of a batch: `lines` are those of `transitions.copy_line`, read a few megabytes at a time.
+
+    Raises:
+        TooMany: not all of them fit into the owner's queue.
+    """
+    _make_room(connection, owner, total)
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    with driver.cursor() as cursor:
+        while chunk := lines.readlines(COPIED_AT_ONCE):
+            with cursor.copy(transitions.SUBMIT_MANY) as copy:
+                copy.write(b"".join(chunk))
+    connection.execute(transitions.LOG_SUBMITTED, {"batch": batch_id})
+
+
+def cancel_rest(connection: Connection, owner_id: str, batch_id: str) -> int:
+    """Cancel every job of a batch that waits, and ask every one that runs to stop; how many that were."""
+    connection.execute(_ONE_AT_A_TIME)
+    stopped = 0
+    # Again until nothing is left: between the two a job may have been claimed, or put back.
+    while True:
+        given = {"batch": batch_id, "owner": owner_id, "event_data": {}}
+        found = sum(connection.execute(arrow, given).scalar_one() for arrow in transitions.CANCEL_REST)
+        if not found:
+            return stopped
+        stopped += found
+
+
+def retry_many(connection: Connection, owner: Owner, batch_id: str, states: Collection[JobState]) -> int:
+    """Submit anew each job of a batch that is the latest of its number and in one of these states; how many.
+
+    The caller holds the batch's row, so that asking twice at once is asking once.
+
+    Raises:
+        TooMany: not all of them fit into the owner's queue.
+    """
+    latest = (
+        select(jobs.c.id, jobs.c.state)
+        .where(jobs.c.batch_id == batch_id, jobs.c.owner_id == owner.id)
+        .ext(distinct_on(jobs.c.batch_index))
+        .order_by(jobs.c.batch_index.desc(), jobs.c.id.desc())
+        .subquery()
+    )
+    ended = connection.execute(select(latest.c.id).where(latest.c.state.in_(list(states)))).scalars().all()
+    if ended:
+        _make_room(connection, owner, len(ended))
+        fresh = [new_id("job") for _ in ended]
+        connection.execute(transitions.RETRY_MANY, {"ended": list(ended), "fresh": fresh})
+    return len(ended)
+
+
+COPIED_AT_ONCE = 4 << 20
+"""Bytes of one COPY: little enough to hold, and to be far from the statement's time limit."""
+
+
+def _make_room(connection: Connection, owner: Owner, more: int) -> None:
+    """Raises TooMany unless so many more jobs fit; batches of one owner are counted in turn."""
+    connection.execute(_OWNER_IN_TURN, {"owner": owner.id})
+    waiting = (jobs.c.owner_id == owner.id) & (jobs.c.state == JobState.QUEUED)
+    room = max(0, owner.cap_queued - connection.execute(select(func.count()).where(waiting)).scalar_one())
+    if more > room:
+        raise TooMany(
+            f"These are {more:,} jobs, and there is room for {room:,} more now: of yours {owner.cap_queued:,} "
+            "may wait at one time.",
+            code="queue_full",
+            retry_after=30,
+        )
+
+
+_OWNER_IN_TURN = text("select pg_advisory_xact_lock(7310003, hashtext(:owner))")
 
 
 # ---- the worker's side ----------------------------------------------------------------------------------------
@@ -387,8 +463,7 @@ def _check(db: Database, owner: Owner, params: Params, asked: dict[str, Any], de
     for name, task in models:
         library.check(db, owner.id, asked[name], task, name)
     if device:
-        with db.begin() as connection:
-            _check_device(connection, device)
+        check_device(db, device)
     return _room.cap_to_check(db, owner)
 
 
@@ -404,12 +479,17 @@ def _earlier(db: Database, owner: Owner, row: dict[str, Any]) -> Job:
             retry_after=30,
         )
     if found["fingerprint"] != row["fingerprint"]:
-        raise Invalid(
-            "This Idempotency-Key was used for a different request. Use a fresh key for a new job.",
-            code="idempotency_mismatch",
-            field="Idempotency-Key",
-        )
+        raise used_for_another("job")
     return job_from(found)
+
+
+def used_for_another(noun: str) -> Invalid:
+    """What is said of an idempotency key that comes a second time with something else."""
+    return Invalid(
+        f"This Idempotency-Key was used for a different request. Use a fresh key for a new {noun}.",
+        code="idempotency_mismatch",
+        field="Idempotency-Key",
+    )
 
 
 def _owned(connection: Connection, owner_id: str, job_id: str) -> Job:
@@ -421,6 +501,9 @@ def _owned(connection: Connection, owner_id: str, job_id: str) -> Job:
     raise NotFound("There is no such job.")
 
 
-def _check_device(connection: Connection, device: str) -> None:
-    if connection.execute(select(devices.c.id).where(devices.c.id == device)).first() is None:
+def check_device(db: Database, device: str) -> None:
+    """Raises Invalid unless there is such a device."""
+    with db.begin() as connection:
+        known = connection.execute(select(devices.c.id).where(devices.c.id == device)).first()
+    if known is None:
         raise Invalid(f"There is no device {device!r} here.", code="unknown_device", field="device")

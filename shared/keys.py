@@ -161,7 +161,7 @@ def list_keys(db: Database, owner_id: str) -> list[Key]:
         return [_key(row) for row in rows]
 
 
-def ensure_admin(db: Database, secret: str | None, *, cap_queued: int = 20_000) -> NewKey | None:
+def ensure_admin(db: Database, secret: str | None, *, cap_queued: int = 100_000) -> NewKey | None:
     """Make sure that the installation's own owner has an admin key.
 
     With a `secret`, that very key is valid afterwards. Without one a key is made unless there is one already.

@@ -89,6 +89,14 @@ def get(db: Database, owner_id: str, name: str) -> Model:
     return Model(**row._mapping)
 
 
+def tasks(db: Database, owner_id: str) -> dict[str, str]:
+    """The task of every model that the owner may use, by name; the owner's own go before everybody's."""
+    own_last = models.c.owner_id.is_not(None)
+    with db.begin() as connection:
+        found = connection.execute(select(models.c.name, models.c.task).where(_visible(owner_id)).order_by(own_last))
+        return {row.name: row.task for row in found}
+
+
 _TASK = """
 select task from models where name = %(name)s and (owner_id is null or owner_id = %(owner)s)
 order by owner_id is null limit 1

@@ -65,6 +65,7 @@ def page(
     kind: str | None = None,
     model: str | None = None,
     search: str | None = None,
+    batch_id: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
@@ -72,7 +73,7 @@ def page(
     if cursor is not None and not is_id(cursor):
         raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
     limit = max(1, min(limit, MAX_PAGE))
-    wanted = [_mine(owner_id), *_filters(states, kind, model, search)]
+    wanted = [_mine(owner_id), *_filters(states, kind, model, search, batch_id)]
     if cursor is not None:
         wanted.append(jobs.c.id < cursor)
     with db.begin() as connection:
@@ -165,7 +166,9 @@ def _serves(pool: str) -> ColumnElement[bool]:
     )
 
 
-def _filters(states: Sequence[JobState], kind: str | None, model: str | None, search: str | None) -> list[Any]:
+def _filters(
+    states: Sequence[JobState], kind: str | None, model: str | None, search: str | None, batch_id: str | None
+) -> list[Any]:
     wanted: list[Any] = []
     if states:
         wanted.append(jobs.c.state.in_(states))
@@ -173,6 +176,8 @@ def _filters(states: Sequence[JobState], kind: str | None, model: str | None, se
         wanted.append(jobs.c.kind == kind)
     if model:
         wanted.append(jobs.c.model == model)
+    if batch_id:
+        wanted.append(jobs.c.batch_id == batch_id)
     if search:
         wanted.append(or_(jobs.c.title.icontains(search, autoescape=True), jobs.c.id == search.strip().lower()))
     return wanted

@@ -25,7 +25,7 @@ class Owner:
 _COLUMNS = (owners.c.id, owners.c.name, owners.c.weight, owners.c.cap_running, owners.c.cap_queued)
 
 
-def ensure(db: Database, name: str, *, weight: float = 1, cap_running: int = 1000, cap_queued: int = 20_000) -> Owner:
+def ensure(db: Database, name: str, *, weight: float = 1, cap_running: int = 1000, cap_queued: int = 100_000) -> Owner:
     """The owner of this name, made if new; an existing owner's caps stay as they are."""
     row = {"id": new_id("own"), "name": name, "weight": weight, "cap_running": cap_running, "cap_queued": cap_queued}
     with db.begin() as connection:

@@ -54,7 +54,7 @@ owners = Table(
     Column("vtime", Double, nullable=False, server_default="0"),
     _when("served_at", now=True),
     Column("cap_running", Integer, nullable=False, server_default="1000"),
-    Column("cap_queued", Integer, nullable=False, server_default="20000"),
+    Column("cap_queued", Integer, nullable=False, server_default="100000"),
     _when("created_at", now=True),
     CheckConstraint("weight > 0", name="weight"),
 )
@@ -82,6 +82,32 @@ keys = Table(
     _when("expires_at"),
     _when("revoked_at"),
     Index("ix_keys_owner", "owner_id"),
+)
+
+# Many jobs of one request. `asked` says what was asked for; the jobs themselves carry their params.
+batches = Table(
+    "batches",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("asked", JSONB, nullable=False, server_default=_EMPTY),
+    Column("total", Integer, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default="5"),
+    Column("pool", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    _when("created_at", now=True),
+    CheckConstraint("total > 0", name="total"),
+    Index(
+        "uq_batches_idempotency",
+        "owner_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+    Index("ix_batches_owner", "owner_id", "id"),
 )
 
 jobs = Table(
@@ -120,6 +146,9 @@ jobs = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("parent_id", ForeignKey("jobs.id", ondelete="SET NULL")),
+    # The job's number within its batch, from 1. A retried job has the number of the one before it; the latest counts.
+    Column("batch_id", ForeignKey("batches.id", ondelete="SET NULL")),
+    Column("batch_index", Integer),
     Column("idempotency_key", Text),
     Column("fingerprint", Text),
     Column("revision", BigInteger, nullable=False, server_default="0"),
@@ -141,6 +170,7 @@ jobs = Table(
     Index("ix_jobs_owner", "owner_id", "id"),
     Index("ix_jobs_owner_state", "owner_id", "state", "id"),
     Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+    Index("ix_jobs_batch", "batch_id", "batch_index", "id", postgresql_where=text("batch_id is not null")),
 )
 
 events = Table(

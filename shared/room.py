@@ -1,6 +1,7 @@
 """Whether an owner may queue one more job, without counting its whole queue at every submit.
 
-Well below the cap a count of up to a second ago is enough; near it the submit itself counts, exactly.
+Well below the cap a count of up to a second ago is enough; near it the submit itself counts, exactly. A batch always
+counts; single submits of the second in which one fills the queue may exceed the cap by less than the margin.
 """
 
 import threading

@@ -1,0 +1,124 @@
+"""Looking at batches: one, a page of them, how they stand, and their jobs by number. Reads only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from shared.batch import Batch, Tally, batch_from
+from shared.db import Database
+from shared.errors import Invalid, NotFound
+from shared.ids import is_id
+from shared.job import Job, JobState, job_from
+from shared.listing import MAX_PAGE, Page
+from shared.records import batches, jobs
+
+
+@dataclass(frozen=True)
+class BatchPage:
+    """Some batches, newest first, and the cursor of the next page if there is one."""
+
+    items: list[Batch]
+    next: str | None
+
+
+def get(db: Database, owner_id: str, batch_id: str) -> Batch:
+    """The owner's batch with this id.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    if is_id(batch_id):
+        mine = (batches.c.id == batch_id) & (batches.c.owner_id == owner_id)
+        with db.begin() as connection:
+            row = connection.execute(select(*batches.c).where(mine)).mappings().one_or_none()
+        if row is not None:
+            return batch_from(row)
+    raise NotFound("There is no such batch.")
+
+
+def page(db: Database, owner_id: str, *, limit: int = 20, cursor: str | None = None) -> BatchPage:
+    """The owner's batches, newest first."""
+    if cursor is not None and not is_id(cursor):
+        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+    limit = max(1, min(limit, MAX_PAGE))
+    wanted = [batches.c.owner_id == owner_id, *([batches.c.id < cursor] if cursor else [])]
+    with db.begin() as connection:
+        query = select(*batches.c).where(*wanted).order_by(batches.c.id.desc()).limit(limit + 1)
+        found = [batch_from(row) for row in connection.execute(query).mappings()]
+    return BatchPage(found[:limit], next=found[limit - 1].id if len(found) > limit else None)
+
+
+def tallies(db: Database, found: Sequence[Batch]) -> dict[str, Tally]:
+    """How each of these batches stands, in one query."""
+    latest = (
+        select(jobs.c.batch_id, jobs.c.id, jobs.c.state, jobs.c.revision, jobs.c.finished_at)
+        .where(jobs.c.batch_id.in_([batch.id for batch in found]))
+        .ext(distinct_on(jobs.c.batch_id, jobs.c.batch_index))
+        # The very order of the index, read backwards.
+        .order_by(jobs.c.batch_id.desc(), jobs.c.batch_index.desc(), jobs.c.id.desc())
+        .subquery()
+    )
+    each = (latest.c.batch_id, latest.c.state)
+    figures = (func.count(), func.max(latest.c.id), func.sum(latest.c.revision), func.max(latest.c.finished_at))
+    rows: dict[str, list[Any]] = {batch.id: [] for batch in found}
+    with db.begin() as connection:
+        for batch_id, *rest in connection.execute(select(*each, *figures).group_by(*each)):
+            rows[batch_id].append(rest)
+    return {batch_id: _tally(states) for batch_id, states in rows.items()}
+
+
+def tally(db: Database, batch: Batch) -> Tally:
+    """How a batch stands."""
+    return tallies(db, [batch])[batch.id]
+
+
+def items(
+    db: Database, batch: Batch, *, states: Sequence[JobState] = (), limit: int = 50, cursor: str | None = None
+) -> Page:
+    """The jobs of a batch by number, of each number the latest; in these states, if any are named."""
+    if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 9):
+        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+    limit = max(1, min(limit, MAX_PAGE))
+    with db.begin() as connection:
+        query = _latest(batch, int(cursor or 0), states).limit(limit + 1)
+        found = [job_from(row) for row in connection.execute(query).mappings()]
+    return Page(found[:limit], next=str(found[limit - 1].batch_index) if len(found) > limit else None)
+
+
+def every_item(db: Database, batch: Batch, at_once: int = MAX_PAGE) -> Iterator[list[Job]]:
+    """All of them, a page at a time; no transaction stays open between the pages."""
+    cursor: str | None = "0"
+    while cursor is not None:
+        found = items(db, batch, limit=at_once, cursor=cursor)
+        yield found.items
+        cursor = found.next
+
+
+def _latest(batch: Batch, after: int, states: Sequence[JobState]) -> Select[Any]:
+    latest = (
+        select(*jobs.c)
+        .where(jobs.c.batch_id == batch.id, jobs.c.owner_id == batch.owner_id, jobs.c.batch_index > after)
+        .ext(distinct_on(jobs.c.batch_index))
+        .order_by(jobs.c.batch_index, jobs.c.id.desc())
+        .subquery()
+    )
+    wanted = [latest.c.state.in_(states)] if states else []
+    return select(latest).where(*wanted).order_by(latest.c.batch_index)
+
+
+def _tally(states: Sequence[tuple[JobState, int, str, int, datetime | None]]) -> Tally:
+    counts = dict.fromkeys(JobState, 0)
+    for state, count, *_ in states:
+        counts[JobState(state)] = count
+    newest = max((job_id for _, _, job_id, _, _ in states), default="")
+    ended = [moment for *_, moment in states if moment is not None]
+    live = counts[JobState.QUEUED] or counts[JobState.RUNNING]
+    return Tally(
+        counts=counts,
+        version=f"{newest[-26:]}-{sum(revision for _, _, _, revision, _ in states)}",
+        finished_at=max(ended) if ended and not live else None,
+    )

@@ -1,0 +1,40 @@
+"""What a job is before it is queued: checked params, and what follows from them for its row."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from shared.ids import new_id
+from shared.kinds.params import Params
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is asked for beside the params: how urgent, where, and for how long at most."""
+
+    priority: int = 5
+    pool: str | None = None
+    device: str | None = None
+    time_limit_s: float | None = None
+
+
+def draft(kind: str, params: Params, terms: Terms) -> dict[str, Any]:
+    """The columns of a job's row that its params and terms decide, under a fresh id. Without a seed one is drawn."""
+    asked = params.model_dump(mode="json", exclude_none=True)
+    return {
+        "id": new_id("job"),
+        "kind": kind,
+        "params": asked,
+        "title": params.headline()[:200],
+        "priority": terms.priority,
+        "pool": pool_of(type(params), terms),
+        "device_pin": terms.device,
+        "model": params.affinity(),
+        "seed": asked.get("seed", random.getrandbits(53)),
+        "time_limit_s": terms.time_limit_s or type(params).time_limit_s,
+    }
+
+
+def pool_of(declared: type[Params], terms: Terms) -> str:
+    """Where a kind's jobs go on these terms: to the device or the pool that is named, else to the kind's own pool."""
+    return terms.device or terms.pool or declared.pool
