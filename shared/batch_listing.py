@@ -89,19 +89,21 @@ def items(
     return Page(found[:limit], next=str(found[limit - 1].batch_index) if len(found) > limit else None)
 
 
-def every_item(db: Database, batch: Batch, at_once: int = MAX_PAGE) -> Iterator[list[Job]]:
+def every_item(db: Database, batch: Batch) -> Iterator[list[Job]]:
     """All of them, a page at a time; no transaction stays open between the pages."""
-    cursor: str | None = "0"
-    while cursor is not None:
-        found = items(db, batch, limit=at_once, cursor=cursor)
-        yield found.items
-        cursor = found.next
+    for after in range(0, batch.total, MAX_PAGE):
+        with db.begin() as connection:
+            found = [
+                job_from(row) for row in connection.execute(_latest(batch, after, (), after + MAX_PAGE)).mappings()
+            ]
+        yield found
 
 
-def _latest(batch: Batch, after: int, states: Sequence[JobState]) -> Select[Any]:
+def _latest(batch: Batch, after: int, states: Sequence[JobState], last: int | None = None) -> Select[Any]:
     latest = (
         select(*jobs.c)
-        .where(jobs.c.batch_id == batch.id, jobs.c.owner_id == batch.owner_id, jobs.c.batch_index > after)
+        .where(jobs.c.batch_id == batch.id, jobs.c.owner_id == batch.owner_id)
+        .where(jobs.c.batch_index.between(after + 1, last or batch.total))
         .ext(distinct_on(jobs.c.batch_index))
         .order_by(jobs.c.batch_index, jobs.c.id.desc())
         .subquery()

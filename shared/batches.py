@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -24,6 +25,7 @@ from shared.owners import Owner
 from shared.records import batches
 from shared.records import jobs as job_rows
 from shared.sources import Source, digest
+from shared.text import UNSTORABLE, storable
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,11 @@ def submit(
     once = _once(idempotency_key, kind, source, terms, title)
     if once is not None and (earlier := _earlier(db, owner, once)) is not None:
         return SubmittedBatch(earlier, created=False)
+    asked = _storable(source.asked)
     if terms.device is not None:
         jobs.check_device(db, terms.device)
     with write_down(db, owner, kind, source, terms) as draft, db.begin() as connection:
-        made = place(connection, owner, draft, source.asked, terms, title=title, once=once)
+        made = place(connection, owner, draft, asked, terms, title=title, once=once)
     if made is not None:
         return SubmittedBatch(made, created=True)
     earlier = _earlier(db, owner, once) if once is not None else None
@@ -173,6 +176,17 @@ def _earlier(db: Database, owner: Owner, once: IdempotencyKey) -> Batch | None:
     if row["fingerprint"] != once.fingerprint:
         raise jobs.used_for_another("batch")
     return batch_from(row)
+
+
+def _storable(asked: dict[str, Any]) -> dict[str, Any]:
+    """As JSONB takes it: common params that every item replaces are checked by nobody else."""
+    try:
+        kept: dict[str, Any] = from_json(to_json(asked, inf_nan_mode="null"))
+    except ValueError as error:
+        raise Invalid("The params cannot be stored: they are nested too deeply.", field="params") from error
+    if not storable(kept):
+        raise Invalid(UNSTORABLE, field="params")
+    return kept
 
 
 def _lock(connection: Connection, batch: Batch) -> Row[Any]:

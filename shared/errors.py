@@ -1,6 +1,7 @@
 """Every error that Atelier raises on purpose, as a sentence for the person who reads it.
 
     AtelierError                 code, HTTP status, field; str(error) is the sentence
+    ├── CutOff           400     the body ended before all of it had arrived
     ├── Invalid          422     the request is understood but wrong (field, errors)
     ├── Unauthorized     401     no key, or a wrong one
     ├── Forbidden        403     the key may not do this
@@ -61,6 +62,13 @@ class Invalid(AtelierError):
     ) -> None:
         super().__init__(message, code=code, field=field)
         self.errors: list[FieldError] = errors or [{"field": field or "", "message": str(self)}]
+
+
+class CutOff(AtelierError):
+    """The request stopped midway. Nothing was queued; send it again."""
+
+    code = "cut_off"
+    status = 400
 
 
 class Unauthorized(AtelierError):

@@ -59,7 +59,8 @@ def _describe_params(schemas: dict[str, Any]) -> None:
         schemas[f"{name}.params"] = _moved(schema, name)
     choices = [{"$ref": f"#/components/schemas/{name}.params"} for name in kinds.names()]
     schemas["JobRequest"]["properties"]["params"] = {"anyOf": choices, "description": "The params of the kind."}
-    schemas["JobRequest"]["properties"]["kind"] |= {"enum": kinds.names()}
+    for request in ("JobRequest", "BatchRequest"):
+        schemas[request]["properties"]["kind"] |= {"enum": kinds.names()}
 
 
 def _moved(schema: Any, kind: str) -> Any:

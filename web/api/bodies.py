@@ -133,6 +133,8 @@ class JobBody(Answer):
     error: ErrorBody | None
     artifacts: list[ArtifactBody]
     parent_id: str | None
+    batch_id: str | None
+    batch_index: int | None = Field(description="Its number in the batch, from 1.")
     links: LinksBody
 
 
@@ -141,6 +143,14 @@ class JobPageBody(Answer):
 
     jobs: list[JobBody]
     next: str | None = Field(description="The cursor of the next page, if there is one.")
+
+
+class WrongFieldBody(Answer):
+    """One wrong field of a request."""
+
+    field: str
+    message: str
+    line: int | None = Field(None, description="Of an uploaded file, from 1.")
 
 
 class ProblemBody(BaseModel):
@@ -153,7 +163,7 @@ class ProblemBody(BaseModel):
     code: str
     instance: str
     field: str | None = None
-    errors: list[dict[str, str]] | None = None
+    errors: list[WrongFieldBody] | None = None
 
 
 class JobPath(BaseModel):
@@ -169,6 +179,7 @@ class JobQuery(Strict):
     kind: str | None = Field(None, max_length=100)
     model: str | None = Field(None, max_length=200)
     q: str | None = Field(None, max_length=200, description="Part of the title, or an id.")
+    batch: str | None = Field(None, max_length=60, description="Of this batch.")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=60)
 
