@@ -5,6 +5,7 @@ import multiprocessing
 import re
 import selectors
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -31,10 +32,9 @@ def http_submit(place: Installation) -> Iterator[Figure]:
     keys.create(place.db, place.owner.id, "bench", ("admin",), secret=KEY)
     with psycopg.connect(place.postgres.url) as connection:
         connection.execute(_TABLE)
-    web = place.run("web", [*_granian(), "--workers", "2", "--blocking-threads", "8"])
+    web = start_web(place)
     rates, ratios, times = [], [], []
     try:
-        _await_port()
         _measure(_http_client, "warm", "up")
         for _ in range(ROUNDS):
             floor, _ = _measure(_floor_client, place.postgres.url, place.redis.url)
@@ -56,6 +56,13 @@ def http_submit(place: Installation) -> Iterator[Figure]:
         "p99_ms": round(times[int(len(times) * 0.99)] * 1e3, 2),
         "connections": PROCESSES * CONNECTIONS,
     }
+
+
+def start_web(place: Installation) -> subprocess.Popen[bytes]:
+    """The site on its port, ready to answer."""
+    web = place.run("web", [*_granian(), "--workers", "2", "--blocking-threads", "8"])
+    _await_port()
+    return web
 
 
 def _granian() -> list[str]:

@@ -108,7 +108,7 @@ class Table:
                     yield self._item(start, names, as_text, cells)
                 start = reader.line_num + 1
         except UnicodeDecodeError as error:
-            raise _unreadable(start, "This is not UTF-8 text, from here on. Save the file as CSV in UTF-8.") from error
+            raise _unreadable(self._undecodable(), "This is not UTF-8 text. Save the file as CSV in UTF-8.") from error
         except csv.Error as error:
             raise _unreadable(start, f"This cannot be read as CSV: {error}.") from error
         finally:
@@ -121,6 +121,18 @@ class Table:
     def fingerprint(self) -> str:
         """Over the file's bytes and the common params."""
         return _fingerprint("csv", self.params, self.file)
+
+    def _undecodable(self) -> int:
+        """The line where the text ends: decoding goes ahead of the reader by a buffer."""
+        self.file.seek(0)
+        decode, number = codecs.getincrementaldecoder("utf-8")().decode, 0
+        while raw := self.file.readline(MAX_LINE):
+            number += 1
+            try:
+                decode(raw)
+            except UnicodeDecodeError:
+                break
+        return number
 
     def _header(self, cells: list[str]) -> list[str]:
         names = [cell.strip() for cell in cells]
