@@ -78,10 +78,10 @@ def _copied(
     connection: psycopg.Connection[tuple[object, ...]], columns: list[str], rows: list[tuple[object, ...]]
 ) -> float:
     began = time.perf_counter()
-    with connection.transaction(), connection.cursor() as cursor:
-        with cursor.copy(f"copy floor ({', '.join(columns)}) from stdin".encode()) as copy:
-            for row in rows:
-                copy.write_row(row)
+    statement = f"copy floor ({', '.join(columns)}) from stdin".encode()
+    with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
     return _ended(connection, began)
 
 

@@ -4,6 +4,7 @@
 A guard names the state it expects and, for a worker, the fence: the attempt, and the worker that holds it.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -87,9 +88,11 @@ def copy_line(row: Mapping[str, Any], now: float) -> bytes:
 def _copied(value: Any) -> str:
     if value is None:
         return "\\N"
-    return value.translate(_ESCAPES) if isinstance(value, str) else str(value)
+    told = str(value)
+    return told.translate(_ESCAPES) if _ESCAPED.search(told) else told
 
 
+_ESCAPED = re.compile(r"[\\\t\n\r]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 RETRY_MANY = text(
