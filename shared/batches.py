@@ -191,7 +191,9 @@ def _storable(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _lock(connection: Connection, batch: Batch) -> Row[Any]:
     """Hold the batch's row until the end of the transaction, so that two who change it go one after the other."""
-    return connection.execute(select(batches.c.id).where(batches.c.id == batch.id).with_for_update()).one()
+    mine = select(batches.c.id).where(batches.c.id == batch.id)
+    # Key share: a job that is retried singly meanwhile may go on naming its batch.
+    return connection.execute(mine.with_for_update(key_share=True)).one()
 
 
 def _was_cancelled(connection: Connection, batch: Batch) -> bool:

@@ -137,6 +137,21 @@ def test_csv_is_uploaded_by_form(api: Api) -> None:
     assert [(job["params"]["text"], job["params"]["speed"]) for job in found] == [("one", 1.5), ("two, too", 1.0)]
 
 
+@pytest.mark.parametrize("lines", [3, 10_000])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_form_sent_twice_is_one_batch_held_in_memory_or_on_disk(api: Api, lines: int, suffix: str) -> None:
+    line = b"a" * 90 + b"\n" if suffix == "csv" else b'{"text": "%s"}\n' % (b"a" * 90)
+    content = (b"text\n" if suffix == "csv" else b"") + line * lines
+
+    def post() -> Any:
+        data = {"kind": "generate_speech", "file": (io.BytesIO(content), f"jobs.{suffix}")}
+        headers = {"Idempotency-Key": "k"}
+        return api("POST", "/api/batches/upload", data=data, headers=headers, content_type="multipart/form-data")
+
+    first, second = post(), post()
+    assert (first.json["id"], first.json["total"]) == (second.json["id"], lines)
+
+
 @pytest.mark.parametrize(
     ("content", "content_type"),
     [(LINES, "application/x-ndjson"), (LINES, "application/jsonl"), (b"text\na\nb\nc\n", "text/csv; charset=utf-8")],
