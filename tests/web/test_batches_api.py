@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -275,6 +276,18 @@ def test_a_file_that_is_gone_is_left_out_and_said_so(
     with zipfile.ZipFile(io.BytesIO(api("GET", made["links"]["results_zip"]).data)) as packed:
         assert "00001-speech.wav" not in packed.namelist()
         assert json.loads(packed.read("manifest.jsonl").splitlines()[0])["artifacts"][0]["file"] is None
+
+
+def test_large_results_are_packed_in_little_memory(api: Api, db: Database, settings: Settings) -> None:
+    links = api.submit()["links"]
+    finish(db, settings, {"large.wav": bytes(range(256)) * (64 << 12)})
+    tracemalloc.start()
+    answer = api("GET", links["results_zip"], buffered=False)
+    size = sum(len(chunk) for chunk in answer.iter_encoded())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size > 64 << 20
+    assert peak < 16 << 20
 
 
 # ---- who may ----------------------------------------------------------------------------------------------------
