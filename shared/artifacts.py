@@ -106,7 +106,11 @@ def discard_orphans(db: Database, older_than: datetime, discard: Callable[[str],
         How many were deleted.
     """
     named = exists().where(artifacts.c.key == blobs.c.key)
-    stale = select(blobs.c.key).where(blobs.c.touched_at < older_than, ~named).limit(limit)
+    # A running job's files get their rows at its end, however long it runs.
+    owner = func.split_part(blobs.c.key, "/", 1)
+    running = (jobs.c.state == JobState.RUNNING) & (jobs.c.owner_id == owner)
+    awaited = exists().where(running, jobs.c.started_at <= blobs.c.touched_at)
+    stale = select(blobs.c.key).where(blobs.c.touched_at < older_than, ~named, ~awaited).limit(limit)
     with db.begin() as connection:
         keys = connection.execute(stale.with_for_update(skip_locked=True)).scalars().all()
         for key in keys:

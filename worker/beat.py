@@ -35,6 +35,7 @@ class Beat:
         self._ringer = Ringer(settings)
         self._connected_since: float | None = None
         self._tidied_at = 0.0
+        self._tidying = threading.Thread(name="tidy")
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until told to stop."""
@@ -59,15 +60,22 @@ class Beat:
             if swept.requeued or swept.ended:
                 log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
         self._ringer.ring(*listing.pools_with_work(self._db))
-        if now - self._tidied_at >= _TIDY_EVERY_S:
+        if now - self._tidied_at >= _TIDY_EVERY_S and not self._tidying.is_alive():
             self._tidied_at = now
-            self._tidy()
+            self._tidying = threading.Thread(target=self.tidy, name="tidy", daemon=True)
+            self._tidying.start()
 
-    def _tidy(self) -> None:
-        stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
-        while artifacts.discard_orphans(self._db, stale, self._storage.delete):
-            pass
-        devices.forget(self._db)
+    def tidy(self) -> None:
+        """Delete garbage, beside the sweep: a store that answers slowly must not keep jobs waiting."""
+        try:
+            devices.forget(self._db)
+            stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
+            while artifacts.discard_orphans(self._db, stale, self._storage.delete):
+                pass
+        except AtelierError as error:
+            log.warning("garbage stays for now: %s", error)
+        except Exception:
+            log.exception("tidying failed")
 
 
 def main() -> int:

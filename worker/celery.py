@@ -46,4 +46,4 @@ def _begin(**_: object) -> None:
 @worker_shutting_down.connect
 def _drain(**_: object) -> None:
     """In the parent: let the child finish its job and take no other."""
-    drain_file(settings, device.slug).touch()
+    drain_file(settings, device.slug, os.getpid()).touch()
