@@ -69,14 +69,16 @@ def drop_previews(connection: Connection, job_ids: Sequence[str]) -> None:
     connection.execute(_DROP_PREVIEWS, {"jobs": list(job_ids)})
 
 
-def get(db: Database, owner_id: str, artifact_id: str) -> Artifact:
-    """The owner's artifact with this id.
+def get(db: Database, owner_id: str | None, artifact_id: str) -> Artifact:
+    """The owner's artifact with this id; with None, anybody's: for what an administrator has made everybody's.
 
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
     if is_id(artifact_id):
-        mine = (artifacts.c.id == artifact_id) & (artifacts.c.owner_id == owner_id)
+        mine = artifacts.c.id == artifact_id
+        if owner_id is not None:
+            mine &= artifacts.c.owner_id == owner_id
         with db.begin() as connection:
             row = connection.execute(select(*artifacts.c).where(mine)).mappings().one_or_none()
         if row is not None:

@@ -1,6 +1,7 @@
 """Every error that Atelier raises on purpose, as a sentence for the person who reads it.
 
     AtelierError                 code, HTTP status, field; str(error) is the sentence
+    ├── Unreadable       400     the request is not even well formed
     ├── Invalid          422     the request is understood but wrong (field, errors)
     ├── Unauthorized     401     no key, or a wrong one
     ├── Forbidden        403     the key may not do this
@@ -41,6 +42,13 @@ class AtelierError(Exception):
         super().__init__(message or type(self).__doc__ or "")
         self.code = code or type(self).code
         self.field = field
+
+
+class Unreadable(AtelierError):
+    """The request cannot be read."""
+
+    code = "invalid_json"
+    status = 400
 
 
 class Invalid(AtelierError):

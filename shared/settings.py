@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     @property
     def storage(self) -> str:
         """The object store's URL; a folder under `home` where none is named."""
-        return self.storage_url or f"file://{self.home}/artifacts"
+        return self.storage_url or (self.home.absolute() / "artifacts").as_uri()
 
     @property
     def url(self) -> str:

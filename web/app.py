@@ -16,6 +16,7 @@ from web.limits import Limits
 from web.secret import session_secret
 from web.sessions import Sessions
 from web.site import Site
+from web.strict_json import StrictJSON
 from web.watcher import Watcher
 
 VERSION = "0.1.0"
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.url.startswith("https:"),
     )
     app.session_interface = Sessions()
+    app.json = StrictJSON(app)
     app.extensions["atelier"] = _site(settings)
     problems.register(app)
     incoming.register(app)

@@ -96,7 +96,7 @@ def test_leases_are_given_time_after_the_database_was_away(
 def model(db: Database) -> str:
     from shared import library
 
-    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1")
+    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1" * 40)
     return "voice"
 
 
