@@ -17,6 +17,7 @@ import psycopg
 import redis
 
 from benchmarks.installation import KEY, PORT, Installation
+from cli.stack import web_arguments
 from shared import keys
 
 Figure = dict[str, object]
@@ -31,7 +32,9 @@ def http_submit(place: Installation) -> Iterator[Figure]:
     keys.create(place.db, place.owner.id, "bench", ("admin",), secret=KEY)
     with psycopg.connect(place.postgres.url) as connection:
         connection.execute(_TABLE)
-    web = place.run("web", [*_granian(), "--workers", "2", "--blocking-threads", "8"])
+    # As `atelier up` serves it.
+    settings = place.settings.model_copy(update={"port": PORT})
+    web = place.run("web", [sys.executable, "-m", *web_arguments(settings), "--log-level", "error"])
     rates, ratios, times = [], [], []
     try:
         _await_port()
@@ -56,11 +59,6 @@ def http_submit(place: Installation) -> Iterator[Figure]:
         "p99_ms": round(times[int(len(times) * 0.99)] * 1e3, 2),
         "connections": PROCESSES * CONNECTIONS,
     }
-
-
-def _granian() -> list[str]:
-    where = ["--host", "127.0.0.1", "--port", str(PORT), "--backpressure", "64", "--no-ws", "--log-level", "error"]
-    return [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "web.serving:create_app", *where]
 
 
 def _await_port() -> None:

@@ -1,6 +1,7 @@
 """Whether an owner may queue one more job, without counting its whole queue at every submit.
 
-Well below the cap a count of up to a second ago is enough; near it the submit itself counts, exactly.
+Well below the cap a count of up to a second ago is enough; near it each submit counts. What is submitted at the same
+moment does not see each other, so a cap can be passed by as many jobs as there are requests at one time.
 """
 
 import threading

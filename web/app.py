@@ -1,5 +1,7 @@
 """The factory of the web process: wiring only. Served as WSGI by granian."""
 
+from importlib.metadata import version
+
 from flask import Flask
 from flask_openapi.openapi import OpenAPI
 
@@ -19,7 +21,7 @@ from web.site import Site
 from web.strict_json import StrictJSON
 from web.watcher import Watcher
 
-VERSION = "0.1.0"
+VERSION = version("atelier")
 
 STREAMS = 20
 """Long waits (long polls, event streams) at a time in one process. Each holds one of its threads (32 under

@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from shared import artifacts, devices, jobs, listing
 from shared.db import Database
 from shared.errors import AtelierError
+from shared.logging import begin as begin_logging
 from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
@@ -25,6 +27,11 @@ _TIDY_EVERY_S = 60.0
 log = logging.getLogger(__name__)
 
 
+def sign_of_life(settings: Settings) -> Path:
+    """The file that a beat touches at each sweep that it could do: stale when it cannot do its duty."""
+    return settings.home / "run" / "beat.pulse"
+
+
 class Beat:
     """The sweep and its bookkeeping."""
 
@@ -34,6 +41,8 @@ class Beat:
         self._storage = Storage(settings.storage)
         self._ringer = Ringer(settings)
         self._connected_since: float | None = None
+        self._sign = sign_of_life(settings)
+        self._sign.parent.mkdir(parents=True, exist_ok=True)
         self._tidied_at = 0.0
         self._tidying = threading.Thread(name="tidy")
 
@@ -60,6 +69,7 @@ class Beat:
             if swept.requeued or swept.ended:
                 log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
         self._ringer.ring(*listing.pools_with_work(self._db))
+        self._sign.touch()
         if now - self._tidied_at >= _TIDY_EVERY_S and not self._tidying.is_alive():
             self._tidied_at = now
             self._tidying = threading.Thread(target=self.tidy, name="tidy", daemon=True)
@@ -81,7 +91,7 @@ class Beat:
 def main() -> int:
     """Entry point; returns the exit status."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_logging(settings)
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())

@@ -133,6 +133,8 @@ def device_environment(device: Device, threads: int) -> dict[str, str]:
     """What pins a worker process to its device: set before torch is imported. CPU slots share the cores."""
     return {
         "ATELIER_DEVICE": device.name,
+        # As nvidia-smi numbers them, which is not how CUDA does where the cards differ.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(str(index) for index in device.indices),
         "OMP_NUM_THREADS": str(threads),
         "TOKENIZERS_PARALLELISM": "false",
