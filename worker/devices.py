@@ -55,7 +55,8 @@ class Device:
         """Bytes of models that may stay resident: room is left for the computation itself."""
         if settings.memory_budget_gb is not None:
             return int(settings.memory_budget_gb * GIB)
-        return int(self.memory * (0.8 if self.is_gpu else 0.5))
+        # Of a group the first card's: that is where the engines put a model.
+        return int(self.memory / max(1, len(self.indices)) * (0.8 if self.is_gpu else 0.5))
 
 
 def find_devices(wanted: tuple[str, ...] = ()) -> list[Device]:
