@@ -18,6 +18,7 @@ import psycopg
 import redis
 
 from benchmarks.installation import KEY, PORT, Installation
+from cli.stack import web_arguments
 from shared import keys
 
 Figure = dict[str, object]
@@ -59,15 +60,11 @@ def http_submit(place: Installation) -> Iterator[Figure]:
 
 
 def start_web(place: Installation) -> subprocess.Popen[bytes]:
-    """The site on its port, ready to answer."""
-    web = place.run("web", [*_granian(), "--workers", "2", "--blocking-threads", "8"])
+    """The site on its port, as `atelier up` serves it, ready to answer."""
+    settings = place.settings.model_copy(update={"port": PORT})
+    web = place.run("web", [sys.executable, "-m", *web_arguments(settings), "--log-level", "error"])
     _await_port()
     return web
-
-
-def _granian() -> list[str]:
-    where = ["--host", "127.0.0.1", "--port", str(PORT), "--backpressure", "64", "--no-ws", "--log-level", "error"]
-    return [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "web.serving:create_app", *where]
 
 
 def _await_port() -> None:

@@ -38,7 +38,7 @@ def submit(
             job = client.job(job["id"], WAIT_S)
         _print(client, job)
         for artifact in outputs(job):
-            client.download(artifact["url"], Path(artifact["name"]))
+            client.download(artifact["url"], _free(Path(artifact["name"]).name))
     context.exit(0 if job["state"] == "succeeded" else 1)
 
 
@@ -144,3 +144,12 @@ def _print(client: Client, job: Job) -> None:
         click.echo(f"  {name}: {value:g}")
     for artifact in job["artifacts"]:
         click.echo(f"  {artifact['role']}: {artifact['name']}, {client.absolute(artifact['url'])}")
+
+
+def _free(name: str) -> Path:
+    """A file of this name in the working folder; numbered where there is one already."""
+    path, number = Path(name or "artifact"), 1
+    while path.exists():
+        number += 1
+        path = Path(name).with_stem(f"{Path(name).stem}-{number}")
+    return path

@@ -1,7 +1,9 @@
 """Unpacking of zip files that came from outside this machine: whole, bounded, and never out of their folder."""
 
 import shutil
+import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from shared.errors import JobError
@@ -18,21 +20,28 @@ def unpack_model(archive: Path, folder: Path) -> None:
     Raises:
         JobError: the archive is damaged, hostile, or larger than the limits.
     """
-    partial = folder.with_name(folder.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
+    # A folder of this process's own, then one rename: another worker may unpack the same at this moment.
+    partial = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder.parent))
     try:
         with zipfile.ZipFile(archive) as opened:
             _check(opened.infolist())
             for member in opened.infolist():
-                if not member.is_dir():
-                    target = partial / member.filename
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    with opened.open(member) as source, target.open("wb") as copy:
-                        shutil.copyfileobj(source, copy, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+                _extract(opened, member, partial)
+        partial.replace(folder)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, OSError) as error:
+        if not folder.is_dir():
+            raise JobError("bad_archive", "The model archive cannot be unpacked: it is damaged or locked.") from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise JobError("bad_archive", "The model archive cannot be unpacked: it is damaged.") from error
-    partial.replace(folder)
+
+
+def _extract(opened: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    if member.is_dir():
+        return
+    target = folder / member.filename
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with opened.open(member) as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
 
 
 def _check(members: list[zipfile.ZipInfo]) -> None:

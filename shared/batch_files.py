@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -62,10 +61,9 @@ class JsonLines:
 
     def _item(self, number: int, raw: bytes) -> Item:
         try:
-            params = from_json(raw, allow_inf_nan=False)
-        except ValueError as error:
-            reason = re.sub(r" at line 1 column (\d+)$", r" (at character \1)", str(error))
-            return Item(number, {}, {"field": "", "message": f"This is not JSON: {reason}."})
+            params = json.loads(raw.decode().rstrip(), object_pairs_hook=_once, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            return Item(number, {}, {"field": "", "message": f"This is not JSON: {_why(error)}."})
         if not isinstance(params, dict):
             return Item(number, {}, {"field": "", "message": "Must be an object with named values: {…}."})
         return Item(number, {**self.params, **params})
@@ -168,6 +166,25 @@ class Table:
             if cell
         }
         return Item(number, {**self.params, **given})
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        raise ValueError("it names a field twice")
+    return read
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is no number there")
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from shared import costs, jobs
+from shared import costs, jobs, kinds
 from shared.db import Database
 from shared.job import Job
 
@@ -40,12 +40,12 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
 
     `resident` names the models that the device holds in memory.
     """
-    pools = list(claimant.pools)
+    given = {"pools": list(claimant.pools), "kinds": list(kinds.names())}
     with db.begin() as connection:
-        turn = connection.execute(_TAKE_TURN, {"pools": pools}).one_or_none()
+        turn = connection.execute(_TAKE_TURN, given).one_or_none()
         if turn is None:
             return None
-        heads = connection.execute(_HEADS, {"pools": pools, "now_served": turn.vtime}).all()
+        heads = connection.execute(_HEADS, given | {"now_served": turn.vtime}).all()
         if not heads:
             return None
         head = _best(heads, resident)
@@ -71,7 +71,8 @@ def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
     return next((head for head in near if head.model in resident), heads[0])
 
 
-_ELIGIBLE = "state = 'queued' and run_at <= now() and pool = any(:pools)"
+_ELIGIBLE = "state = 'queued' and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"
+"""Of kinds that this process knows: while workers are replaced by newer ones, old ones leave the new kinds to them."""
 
 _TAKE_TURN = text(
     f"""

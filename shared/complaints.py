@@ -7,6 +7,9 @@ from pydantic_core import ErrorDetails
 
 from shared.errors import FieldError
 
+MOST = 20
+"""Wrong fields that an answer names; a body may have a hundred thousand."""
+
 _SENTENCES = {
     "missing": "This is needed.",
     "extra_forbidden": "There is no such setting.",
@@ -38,8 +41,9 @@ _SENTENCES = {
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
-    """Every wrong field, and what is wrong with it."""
-    return [_field_error(details) for details in error.errors(include_url=False)]
+    """The wrong fields, up to MOST, and what is wrong with each."""
+    found = error.errors(include_url=False, include_input=False)
+    return [_field_error(details) for details in found[:MOST]]
 
 
 def sentence(error: FieldError) -> str:
@@ -58,7 +62,7 @@ def _field_error(details: ErrorDetails) -> FieldError:
         message = known.format(**{name: _plain(value) for name, value in context.items()})
     else:
         message = details["msg"].rstrip(".") + "."
-    return {"field": ".".join(str(part) for part in details["loc"]), "message": message}
+    return {"field": ".".join(str(part)[:100] for part in details["loc"]), "message": message}
 
 
 def _plain(value: Any) -> Any:

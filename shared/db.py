@@ -16,8 +16,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.errors import Unavailable
 
+_MOST_IDLE = 8
+"""Connections for single statements that are kept: more are made in a rush, and closed after it."""
+
 # A statement that waits longer than this for a lock is a fault, not patience.
 _OPTIONS = "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c timezone=UTC"
+# A Postgres whose machine vanished without a word is noticed within seconds.
+_CONNECTING: dict[str, Any] = {
+    "connect_timeout": 3,
+    "options": _OPTIONS,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+}
 
 
 class Database:
@@ -29,9 +39,13 @@ class Database:
         parsed = make_url(url)
         if parsed.drivername in {"postgres", "postgresql"}:
             parsed = parsed.set(drivername="postgresql+psycopg")
-        options = {"connect_timeout": 3, "options": _OPTIONS}
         self.engine = create_engine(
-            parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_recycle=1800, connect_args=options
+            parsed,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            pool_recycle=1800,
+            connect_args=_CONNECTING,
         )
         self._conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
         self._idle: list[psycopg.Connection[Any]] = []
@@ -65,7 +79,10 @@ class Database:
             except BaseException:
                 driver.close()
                 raise
-            self._idle.append(driver)
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(driver)
+            else:
+                driver.close()
             return row
 
     def _take(self) -> psycopg.Connection[Any]:
@@ -73,7 +90,7 @@ class Database:
             try:
                 driver = self._idle.pop()
             except IndexError:
-                return psycopg.connect(self._conninfo, autocommit=True, connect_timeout=3, options=_OPTIONS)
+                return psycopg.connect(self._conninfo, autocommit=True, **_CONNECTING)
             if _is_open(driver):
                 return driver
             driver.close()

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, RowMapping, delete, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, case, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.db import Database
@@ -102,6 +102,18 @@ def drain(db: Database, id_: str, *, wanted: bool = True) -> None:
         asked = update(devices).where(devices.c.id == id_).values(drain_requested=wanted)
         if connection.execute(asked).rowcount == 0:
             raise NotFound("There is no such device.")
+
+
+def serving(pool: str) -> ColumnElement[bool]:
+    """Condition: a device that is up, takes jobs, and takes those of this pool."""
+    alive = (devices.c.heartbeat_at > func.now() - _seconds(ALIVE_S)) & devices.c.state.in_(["idle", "busy"])
+    if "/" in pool:
+        return alive & (devices.c.id == pool)
+    if pool != "accelerated":
+        return alive & (devices.c.pool == ("cpu" if pool == "io" else pool))
+    gpus = devices.alias("gpus")
+    has_gpu = exists().where(gpus.c.pool == "gpu", gpus.c.heartbeat_at > func.now() - _seconds(GPU_MEMORY_S))
+    return alive & (devices.c.pool == case((has_gpu, "gpu"), else_="cpu"))
 
 
 def has_gpu(db: Database) -> bool:

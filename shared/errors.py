@@ -1,7 +1,7 @@
 """Every error that Atelier raises on purpose, as a sentence for the person who reads it.
 
     AtelierError                 code, HTTP status, field; str(error) is the sentence
-    ├── CutOff           400     the body ended before all of it had arrived
+    ├── Unreadable       400     the request is not even well formed
     ├── Invalid          422     the request is understood but wrong (field, errors)
     ├── Unauthorized     401     no key, or a wrong one
     ├── Forbidden        403     the key may not do this
@@ -46,6 +46,13 @@ class AtelierError(Exception):
         self.field = field
 
 
+class Unreadable(AtelierError):
+    """The request cannot be read."""
+
+    code = "invalid_json"
+    status = 400
+
+
 class Invalid(AtelierError):
     """The request has a value that cannot be used."""
 
@@ -62,13 +69,6 @@ class Invalid(AtelierError):
     ) -> None:
         super().__init__(message, code=code, field=field)
         self.errors: list[FieldError] = errors or [{"field": field or "", "message": str(self)}]
-
-
-class CutOff(AtelierError):
-    """The request stopped midway. Nothing was queued; send it again."""
-
-    code = "cut_off"
-    status = 400
 
 
 class Unauthorized(AtelierError):

@@ -31,6 +31,7 @@ from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.records import devices, jobs
 from shared.room import Room
+from shared.text import clean
 from shared.transitions import MAX_CRASHES, PRIORITY_STEP_S
 
 MAX_FAILURES = 3
@@ -314,6 +315,7 @@ def fail(
     Returns:
         The state in which this attempt left the job, or None where another attempt owns it.
     """
+    message = clean(message)
     why = {"code": code, "message": message}
     error = {"new_error_code": code, "new_error_message": message}
     if retryable and job.failures + 1 < MAX_FAILURES:

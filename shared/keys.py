@@ -138,14 +138,16 @@ def _use(db: Database, which: ColumnElement[bool]) -> Identity:
     return Identity(owner, row.key_id, frozenset(row.scopes), row.rate_per_minute)
 
 
-def revoke(db: Database, owner_id: str, key_id: str) -> Key:
-    """End a key for good.
+def revoke(db: Database, owner_id: str | None, key_id: str) -> Key:
+    """End a key of this owner, or with None of anybody, for good.
 
     Raises:
-        NotFound: the owner has no such key.
+        NotFound: there is no such key.
     """
     if is_id(key_id):
-        mine = (keys.c.id == key_id) & (keys.c.owner_id == owner_id)
+        mine = keys.c.id == key_id
+        if owner_id is not None:
+            mine &= keys.c.owner_id == owner_id
         ended = update(keys).where(mine).values(revoked_at=func.coalesce(keys.c.revoked_at, func.now()))
         with db.begin() as connection:
             row = connection.execute(ended.returning(*_COLUMNS)).one_or_none()

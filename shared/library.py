@@ -10,11 +10,13 @@ Knows no framework: what is in the files is the engines' business.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, or_, select
@@ -130,11 +132,17 @@ def add(
     """Put a model into the library. Files that are here already are hashed now.
 
     Raises:
-        Invalid: the source is malformed, not found, or a hub source without a pinned revision.
+        Invalid: the source is malformed, not found or not readable, or a hub source without a pinned revision.
         Conflict: the name is taken.
     """
-    folder = _here(source, revision)
-    size, sha256 = _measure(folder, file) if folder else (None, None)
+    try:
+        folder = _here(source, revision)
+        size, sha256 = _measure(folder, file) if folder else (None, None)
+    except OSError as error:
+        sentence = f"The files of {source!r} cannot be read: {error.strerror}."
+        raise Invalid(sentence, code="model_missing", field="source") from error
+    if source.startswith("artifact:"):
+        _check_artifact(db, owner_id, source.removeprefix("artifact:"))
     row = {
         "id": new_id("mdl"), "owner_id": owner_id, "name": name, "title": title or name, "task": task, "source": source,
         "revision": revision, "file": file, "licence": licence, "base": base, "size": size, "sha256": sha256,
@@ -194,7 +202,7 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         model = get(db, owner_id, name)
     except NotFound as error:
         raise JobError("model_missing", str(error), field="model") from error
-    folder = _here(model.source, model.revision) or _fetched(db, storage, owner_id, model, cache)
+    folder = _here(model.source, model.revision) or _fetched(db, storage, model, cache)
     if not folder.is_dir():
         raise JobError(
             "model_missing", f"The files of model {name!r} are gone: {model.source} is not there.", field="model"
@@ -219,13 +227,19 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
 def package_folder(path: str) -> Path | None:
     """The folder `package/sub/folder` of an installed package, found without importing the package."""
     package, _, rest = path.partition("/")
-    spec = find_spec(package) if package.isidentifier() else None
+    try:
+        spec = find_spec(package) if package.isidentifier() else None
+    except ValueError:  # a module without a spec, such as __main__
+        return None
     if spec is None or not spec.submodule_search_locations:
         return None
     root = Path(spec.submodule_search_locations[0]).resolve()
     folder = (root / rest).resolve()
     return folder if folder.is_relative_to(root) else None
 
+
+_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _COLUMNS = tuple(models.c[name] for name in Model.__dataclass_fields__)
 
@@ -253,15 +267,26 @@ def _here(source: str, revision: str | None) -> Path | None:
             raise Invalid(f"{rest!r} is not the absolute path of a folder.", code="model_missing", field="source")
         return folder
     if form == "hub":
-        if not revision:
-            raise Invalid("A hub model needs a pinned revision (a commit).", code="unpinned", field="revision")
+        if not _REPOSITORY.fullmatch(rest):
+            raise Invalid("A hub source reads hub:organisation/name.", code="bad_source", field="source")
+        if not _COMMIT.fullmatch(revision or ""):
+            sentence = "A hub model needs a pinned revision: the 40 hex digits of a commit, since a branch moves."
+            raise Invalid(sentence, code="unpinned", field="revision")
         return None
     if form == "artifact":
         return None
     raise Invalid("A source starts with package:, folder:, hub: or artifact:.", code="bad_source", field="source")
 
 
-def _fetched(db: Database, storage: Storage, owner_id: str, model: Model, cache: Path) -> Path:
+def _check_artifact(db: Database, owner_id: str | None, artifact_id: str) -> None:
+    """Raises Invalid unless the owner (or, with None, anybody) has this artifact."""
+    try:
+        artifacts.get(db, owner_id, artifact_id)
+    except NotFound as error:
+        raise Invalid(str(error), code="model_missing", field="source") from error
+
+
+def _fetched(db: Database, storage: Storage, model: Model, cache: Path) -> Path:
     form, _, rest = model.source.partition(":")
     if form == "hub":
         # The hub's client takes a second to import and is needed only where a model comes from there.
@@ -269,16 +294,17 @@ def _fetched(db: Database, storage: Storage, owner_id: str, model: Model, cache:
 
         return snapshot(rest, model.revision or "", cache / "hub")
     try:
-        artifact = artifacts.get(db, owner_id, rest)
+        artifact = artifacts.get(db, model.owner_id, rest)
     except NotFound as error:
         raise JobError("model_missing", f"The artifact of model {model.name!r} was deleted.", field="model") from error
     folder = cache / "artifacts" / artifact.sha256
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        archive = folder.with_suffix(".zip")
-        storage.fetch(artifact.key, archive, artifact.sha256)
-        unpack_model(archive, folder)
-        archive.unlink()
+        # In a folder of this process's own: two workers may fetch the same at once.
+        with TemporaryDirectory(prefix=".fetching-", dir=folder.parent) as own:
+            archive = Path(own) / "model.zip"
+            storage.fetch(artifact.key, archive, artifact.sha256)
+            unpack_model(archive, folder)
     return folder
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 
 from shared.db import Database
+from shared.devices import serving
 from shared.errors import Invalid, NotFound
 from shared.ids import is_id
 from shared.job import Event, Job, JobState, job_from
@@ -102,10 +103,9 @@ def position(db: Database, job: Job) -> Position | None:
     seconds = func.coalesce(costs.c.seconds, 1.0)
     cost = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
     queue = select(func.count(), func.coalesce(func.sum(seconds), 0.0)).select_from(jobs.outerjoin(costs, cost))
-    alive = (devices.c.heartbeat_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, 30)) & _serves(job.pool)
     with db.begin() as connection:
         ahead, work_s = connection.execute(queue.where(before, jobs.c.rank < rank)).one()
-        slots = connection.execute(select(func.count()).select_from(devices).where(alive)).scalar_one()
+        slots = connection.execute(select(func.count()).select_from(devices).where(serving(job.pool))).scalar_one()
     return Position(ahead=ahead, wait_s=round(work_s / slots, 1) if slots else None)
 
 
@@ -158,12 +158,6 @@ def pools_with_work(db: Database) -> list[str]:
 
 def _mine(owner_id: str) -> ColumnElement[bool]:
     return jobs.c.owner_id == owner_id
-
-
-def _serves(pool: str) -> ColumnElement[bool]:
-    return (
-        devices.c.id == pool if "/" in pool else devices.c.pool.in_(["gpu", "cpu"] if pool == "accelerated" else [pool])
-    )
 
 
 def _filters(

@@ -34,14 +34,14 @@ def ensure(db: Database, name: str, *, weight: float = 1, cap_running: int = 100
     return Owner(**found._mapping)
 
 
-def get(db: Database, owner_id: str) -> Owner:
-    """The owner with this id.
+def named(db: Database, name: str) -> Owner:
+    """The owner of this name.
 
     Raises:
         NotFound: there is none.
     """
     with db.begin() as connection:
-        row = connection.execute(select(*_COLUMNS).where(owners.c.id == owner_id)).one_or_none()
+        row = connection.execute(select(*_COLUMNS).where(owners.c.name == name)).one_or_none()
     if row is None:
-        raise NotFound("There is no such owner.")
+        raise NotFound(f"There is no owner {name!r}.")
     return Owner(**row._mapping)

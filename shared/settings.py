@@ -31,7 +31,6 @@ class Settings(BaseSettings):
     kinds_path: Path | None = Field(None, validation_alias=_named("ATELIER_KINDS_PATH"))
     devices: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias=_named("ATELIER_DEVICES"))
     memory_budget_gb: float | None = Field(None, gt=0, validation_alias=_named("ATELIER_MEMORY_BUDGET_GB"))
-    offline: bool = Field(False, validation_alias=_named("ATELIER_OFFLINE", "HF_HUB_OFFLINE"))
 
     # The promise "a job interrupted by any crash starts again within 45 s" is lease_s + sweep_s plus a margin.
     lease_s: float = Field(30, gt=0, validation_alias=_named("ATELIER_LEASE_S"))
@@ -65,7 +64,7 @@ class Settings(BaseSettings):
     @property
     def storage(self) -> str:
         """The object store's URL; a folder under `home` where none is named."""
-        return self.storage_url or f"file://{self.home}/artifacts"
+        return self.storage_url or (self.home.absolute() / "artifacts").as_uri()
 
     @property
     def url(self) -> str:

@@ -55,6 +55,10 @@ class Storage:
         parts = urlsplit(url)
         if parts.scheme not in {"file", "s3"}:
             raise ValueError(f"STORAGE_URL must start with file:/// or s3://, not {url!r}.")
+        if parts.scheme == "s3" and not parts.netloc:
+            raise ValueError(f"STORAGE_URL names no bucket: s3://bucket/prefix, not {url!r}.")
+        if parts.scheme == "file" and (parts.netloc or not parts.path):
+            raise ValueError(f"STORAGE_URL must name a folder by its full path: file:///folder, not {url!r}.")
         self.url = url
         self.folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")

@@ -88,7 +88,6 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         sweep_s=0.5,
         retry_s=0.2,
         drain_s=5,
-        offline=True,
     )
 
 
@@ -101,7 +100,7 @@ def environment(settings: Settings) -> dict[str, str]:
         if value is not None and value != field.default:
             variable = field.validation_alias.choices[0]
             made[variable] = ",".join(value) if isinstance(value, tuple) else str(value)
-    return made | {"ATELIER_OFFLINE": "true", "PYTHONUNBUFFERED": "1"}
+    return made | {"PYTHONUNBUFFERED": "1"}
 
 
 @pytest.fixture(scope="session")

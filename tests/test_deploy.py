@@ -17,6 +17,7 @@ from shared.queue import broker_url
 from shared.settings import Settings
 from shared.storage import Storage
 from web.app import STREAMS, create_app
+from worker import beat
 from worker.pulse import sign_of_life
 
 ROOT = Path(__file__).parents[1]
@@ -152,9 +153,15 @@ def test_the_workers_health_check_looks_where_they_leave_a_sign(name: str, setti
     sign = sign_of_life(settings.model_copy(update={"home": Path(home)}), "cpu-0")
     assert f"find {sign.parent} -name '*{sign.suffix}'" in check
     assert OURS[name]["volumes"] == [f"{name}:{home}"]
+    assert OURS[name]["hostname"] == name
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name not in {"migrate", "beat"}])
+def test_the_health_check_of_beat_looks_where_it_leaves_a_sign(settings: Settings) -> None:
+    sign = beat.sign_of_life(settings.model_copy(update={"home": Path("/var/lib/atelier")}))
+    assert f"find {sign.parent} -name '{sign.name}'" in OURS["beat"]["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
 def test_every_service_that_waits_for_work_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
 

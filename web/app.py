@@ -1,5 +1,7 @@
 """The factory of the web process: wiring only. Served as WSGI by granian."""
 
+from importlib.metadata import version
+
 from flask import Flask
 from flask_openapi.openapi import OpenAPI
 
@@ -16,9 +18,10 @@ from web.limits import Limits
 from web.secret import session_secret
 from web.sessions import Sessions
 from web.site import Site
+from web.strict_json import StrictJSON
 from web.watcher import Watcher
 
-VERSION = "0.1.0"
+VERSION = version("atelier")
 
 STREAMS = 20
 """Long waits (long polls, event streams) at a time in one process. Each holds one of its threads (32 under
@@ -51,6 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SESSION_COOKIE_SECURE=settings.url.startswith("https:"),
     )
     app.session_interface = Sessions()
+    app.json = StrictJSON(app)
     app.extensions["atelier"] = _site(settings)
     problems.register(app)
     incoming.register(app)

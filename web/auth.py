@@ -66,7 +66,7 @@ def guard() -> Response | None:
     """Before each request: is the name right, who asks, and may they?"""
     _check_host()
     if request.endpoint is None:
-        # Only those with a key learn which addresses exist.
+        # There is nothing to guard at an address that does not exist; it answers 404 to everybody.
         return None
     scope = needed(current_app, request.endpoint)
     if scope == _PUBLIC:
@@ -99,7 +99,7 @@ def check_form() -> None:
         Forbidden: the token or the origin is wrong.
     """
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and origin.partition("://")[2] != request.host:
         raise Forbidden("This form was sent from another site.", code="cross_site")
     sent = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
     if not hmac.compare_digest(sent.encode(), csrf_token().encode()):
@@ -117,6 +117,7 @@ def _identify() -> Identity:
                 check_form()
             return found
     except Unauthorized:
+        # Right keys are never refused for others' wrong ones: behind a proxy everybody has one address.
         site().limits.spend_try(request.remote_addr or "")
         raise
     raise Unauthorized("This needs a key. Send it as Authorization: Bearer …", code="key_missing")

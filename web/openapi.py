@@ -8,7 +8,7 @@ from flask_openapi.openapi import OpenAPI
 
 from shared import kinds
 from web.answers import json_answer
-from web.auth import needed, public
+from web.auth import needed, needs
 
 pages = Blueprint("openapi", __name__)
 
@@ -17,14 +17,14 @@ _METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 @pages.get("/openapi.json")
-@public
+@needs("jobs:read")
 def document() -> Response:
     """The description of the API."""
     return json_answer(description(_application()))
 
 
 @pages.get("/docs")
-@public
+@needs("jobs:read")
 def docs() -> str:
     """The same for people."""
     described = description(_application())
@@ -75,13 +75,45 @@ def _moved(schema: Any, kind: str) -> Any:
 
 
 def _mend_operation(app: OpenAPI, path: str, method: str, operation: dict[str, Any]) -> None:
-    """Errors are problem+json, and a public address needs no key."""
+    """Errors are problem+json, a public address needs no key, and what views read and send beside bodies is named."""
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
     for status in list(operation["responses"]):
         if status.startswith("4"):
             operation["responses"][status] = {"description": "An error.", "content": problem}
     operation["responses"]["default"] = {"description": "An error.", "content": problem}
     operation["security"] = [] if _is_public(app, path, method) else [{"key": []}]
+    for name in _HEADERS.get((method, path), ()):
+        header = {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
+        operation.setdefault("parameters", []).append(header | {"description": _MEANINGS[name]})
+    for status in _ANSWERS.get((method, path), ()):
+        operation["responses"].setdefault(status, {"description": _MEANINGS[status]})
+
+
+_HEADERS = {
+    ("post", "/api/jobs"): ("Idempotency-Key",),
+    ("post", "/api/batches"): ("Idempotency-Key",),
+    ("post", "/api/batches/upload"): ("Idempotency-Key",),
+    ("get", "/api/batches/{batch_id}"): ("If-None-Match",),
+    ("get", "/api/jobs/{job_id}"): ("Prefer", "If-None-Match"),
+    ("get", "/api/jobs/{job_id}/events"): ("Last-Event-ID",),
+    ("get", "/api/artifacts/{artifact_id}"): ("Range", "If-None-Match"),
+}
+_ANSWERS = {
+    ("get", "/api/jobs/{job_id}"): ("304",),
+    ("get", "/api/batches/{batch_id}"): ("304",),
+    ("get", "/api/jobs/{job_id}/events"): ("204",),
+    ("get", "/api/artifacts/{artifact_id}"): ("206", "304"),
+}
+_MEANINGS = {
+    "Idempotency-Key": "1 to 255 visible characters; the same key with the same body answers with what it made.",
+    "Prefer": "`wait=N` holds the answer for up to N seconds, at most 60, until the job changes.",
+    "If-None-Match": "The last ETag; 304 while nothing has changed.",
+    "Last-Event-ID": "The id of the last event that arrived; what came later follows.",
+    "Range": "`bytes=first-last`: a part of the file.",
+    "204": "The job has ended and every event of it has arrived.",
+    "206": "The part of the file that was asked for.",
+    "304": "Nothing has changed since that ETag.",
+}
 
 
 def _is_public(app: OpenAPI, path: str, method: str) -> bool:

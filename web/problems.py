@@ -51,6 +51,7 @@ def problem(
         "detail": detail,
         "code": code,
         "instance": request.path,
+        "request_id": request_id(),
     }
     if field:
         body["field"] = field

@@ -2,11 +2,15 @@
 
 from flask import Flask
 
+from shared.logging import begin as begin_logging
 from shared.process import die_with_parent
+from shared.settings import Settings
 from web import app
 
 
 def create_app() -> Flask:
     """The application, in a process that ends with granian's own."""
     die_with_parent()
-    return app.create_app()
+    settings = Settings()
+    begin_logging(settings)
+    return app.create_app(settings)

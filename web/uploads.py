@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from flask import current_app, request
 from werkzeug.exceptions import ClientDisconnected, LengthRequired
 
-from shared.errors import CutOff, WrongMedia
+from shared.errors import Unreadable, WrongMedia
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -55,7 +55,7 @@ def receive(part: str, *media_types: str) -> Iterator[Upload]:
     """The file of this request: in the named part of a form, or, in one of these types, the body itself.
 
     Raises:
-        CutOff: it did not arrive whole.
+        Unreadable: it did not arrive whole.
         WrongMedia: the body is neither a form nor of one of these types.
     """
     try:
@@ -69,14 +69,14 @@ def receive(part: str, *media_types: str) -> Iterator[Upload]:
             taken = ", ".join(media_types)
             raise WrongMedia(f"Send a form (multipart/form-data) with the file in “{part}”, or a body of type {taken}.")
     except ClientDisconnected as error:
-        raise CutOff from error
+        raise _cut_off() from error
 
 
 def _from_form(part: str) -> Upload:
     # A form that stops midway has no end, and then reads as empty.
     sent = request.files.get(part)
     if sent is None:
-        raise CutOff(
+        raise Unreadable(
             f"The form has no file “{part}”, or it stopped midway. Nothing was queued.", code="no_file", field=part
         )
     return Upload(cast(BinaryIO, sent.stream), sent.filename or "", sent.mimetype, request.form.to_dict())
@@ -91,4 +91,8 @@ def _spool(file: BinaryIO) -> None:
         file.write(chunk)
         size += len(chunk)
     if size != request.content_length:
-        raise CutOff
+        raise _cut_off()
+
+
+def _cut_off() -> Unreadable:
+    return Unreadable("The upload stopped midway. Nothing was queued; send it again.", code="cut_off")

@@ -72,6 +72,6 @@ class Watcher:
                 log.warning("waiting requests are not woken: %s", error)
                 seen = {}
             with self._changed:
-                self._latest.update(seen)
+                self._latest.update((job_id, now) for job_id, now in seen.items() if job_id in self._waiting)
                 self._changed.notify_all()
             time.sleep(EVERY_S)

@@ -1,9 +1,9 @@
 """`python -m worker`: one worker per device of this machine, until told to stop."""
 
 import argparse
-import logging
 import sys
 
+from shared.logging import begin as begin_logging
 from shared.settings import Settings
 from worker.devices import find_devices
 from worker.supervisor import Supervisor
@@ -17,7 +17,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_logging(settings)
     wanted = tuple(arguments.devices.split(",")) if arguments.devices else settings.devices
     try:
         found = find_devices(wanted)

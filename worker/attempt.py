@@ -5,6 +5,7 @@ answers with the reason to stop, if any. Knows neither Celery nor SQL.
 """
 
 import logging
+import math
 import mimetypes
 import threading
 import time
@@ -19,6 +20,7 @@ from shared.errors import Superseded
 from shared.job import Job, Progress, Role
 from shared.library import ModelSource
 from shared.storage import Storage, fingerprint
+from shared.text import clean
 from worker.residency import Residency
 
 T = TypeVar("T")
@@ -62,15 +64,17 @@ class Attempt:
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far the job is, and hear whether to go on."""
         with self._lock:
-            self._progress = Progress(done, total, note, text[-MAX_LIVE_TEXT:] if text else text)
+            self._progress = Progress(done, total, clean(note), clean(text[-MAX_LIVE_TEXT:]) if text else text)
             self._news = True
             self.moved = time.monotonic()
         self.check_cancelled()
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:  # noqa: ARG002 - curves come with training
-        """Record a figure; the last value of each name is the job's."""
+        """Record a figure; the last value of each name is the job's. One that is no number (NaN) is left out."""
+        if not math.isfinite(value):
+            return
         with self._lock:
-            self.metrics[name] = float(value)
+            self.metrics[clean(name)] = float(value)
             self._news = True
 
     def check_cancelled(self) -> None:
@@ -134,8 +138,8 @@ class Attempt:
     def save_log(self, text: str) -> list[NewArtifact]:
         """Upload what went wrong, for the failed job; best effort, since the store may be what failed."""
         path = self.workdir / "log.txt"
-        path.write_text(text)
         try:
+            path.write_text(text, errors="replace")
             return [self._uploaded(path, "log", "text/plain", {})]
         except Exception:
             logging.getLogger(__name__).exception("the log of %s could not be stored", self.job_id)
@@ -146,4 +150,4 @@ class Attempt:
         key = artifacts.blob_key(self.job.owner_id, content.sha256)
         artifacts.announce(self._db, key, content.size)
         self._storage.put(key, path)
-        return NewArtifact(role, path.name, media_type, content.size, content.sha256, key, meta)
+        return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))

@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from shared import artifacts, devices, jobs, listing
 from shared.db import Database
 from shared.errors import AtelierError
+from shared.logging import begin as begin_logging
 from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
@@ -25,6 +27,11 @@ _TIDY_EVERY_S = 60.0
 log = logging.getLogger(__name__)
 
 
+def sign_of_life(settings: Settings) -> Path:
+    """The file that a beat touches at each sweep that it could do: stale when it cannot do its duty."""
+    return settings.home / "run" / "beat.pulse"
+
+
 class Beat:
     """The sweep and its bookkeeping."""
 
@@ -34,7 +41,10 @@ class Beat:
         self._storage = Storage(settings.storage)
         self._ringer = Ringer(settings)
         self._connected_since: float | None = None
+        self._sign = sign_of_life(settings)
+        self._sign.parent.mkdir(parents=True, exist_ok=True)
         self._tidied_at = 0.0
+        self._tidying = threading.Thread(name="tidy")
 
     def run(self, stop: threading.Event) -> None:
         """Sweep until told to stop."""
@@ -59,21 +69,29 @@ class Beat:
             if swept.requeued or swept.ended:
                 log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
         self._ringer.ring(*listing.pools_with_work(self._db))
-        if now - self._tidied_at >= _TIDY_EVERY_S:
+        self._sign.touch()
+        if now - self._tidied_at >= _TIDY_EVERY_S and not self._tidying.is_alive():
             self._tidied_at = now
-            self._tidy()
+            self._tidying = threading.Thread(target=self.tidy, name="tidy", daemon=True)
+            self._tidying.start()
 
-    def _tidy(self) -> None:
-        stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
-        while artifacts.discard_orphans(self._db, stale, self._storage.delete):
-            pass
-        devices.forget(self._db)
+    def tidy(self) -> None:
+        """Delete garbage, beside the sweep: a store that answers slowly must not keep jobs waiting."""
+        try:
+            devices.forget(self._db)
+            stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
+            while artifacts.discard_orphans(self._db, stale, self._storage.delete):
+                pass
+        except AtelierError as error:
+            log.warning("garbage stays for now: %s", error)
+        except Exception:
+            log.exception("tidying failed")
 
 
 def main() -> int:
     """Entry point; returns the exit status."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_logging(settings)
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())

@@ -9,6 +9,7 @@ import os
 
 from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
+from shared.logging import begin as begin_logging
 from shared.process import die_with_parent
 from shared.queue import celery_app
 from shared.settings import Settings
@@ -29,7 +30,7 @@ app.conf.update(
 
 @setup_logging.connect
 def _log(**_: object) -> None:
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_logging(settings)
     logging.getLogger("celery.worker.strategy").setLevel(logging.WARNING)
     logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 
@@ -46,4 +47,4 @@ def _begin(**_: object) -> None:
 @worker_shutting_down.connect
 def _drain(**_: object) -> None:
     """In the parent: let the child finish its job and take no other."""
-    drain_file(settings, device.slug).touch()
+    drain_file(settings, device.slug, os.getpid()).touch()

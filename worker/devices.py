@@ -55,7 +55,8 @@ class Device:
         """Bytes of models that may stay resident: room is left for the computation itself."""
         if settings.memory_budget_gb is not None:
             return int(settings.memory_budget_gb * GIB)
-        return int(self.memory * (0.8 if self.is_gpu else 0.5))
+        # Of a group the first card's: that is where the engines put a model.
+        return int(self.memory / max(1, len(self.indices)) * (0.8 if self.is_gpu else 0.5))
 
 
 def find_devices(wanted: tuple[str, ...] = ()) -> list[Device]:
@@ -67,16 +68,24 @@ def find_devices(wanted: tuple[str, ...] = ()) -> list[Device]:
     gpus = _gpus()
     if not wanted:
         return [*(_gpu_device((index,), gpus) for index in sorted(gpus)), _cpu(0)]
-    found = [_named(name, gpus, position) for position, name in enumerate(wanted)]
+    found = [_named(name, gpus) for name in _numbered(wanted)]
+    if len({device.name for device in found}) < len(found):
+        raise ValueError("A device is named twice. For more CPU slots say cpu:0,cpu:1.")
     taken = [index for device in found for index in device.indices]
     if len(taken) != len(set(taken)):
         raise ValueError("A GPU may belong to one worker only; one is named twice.")
     return found
 
 
-def _named(name: str, gpus: dict[int, tuple[str, int]], position: int) -> Device:
-    if name == "cpu" or (name.startswith("cpu:") and name[4:].isdecimal()):
-        return _cpu(int(name[4:]) if name[4:] else position)
+def _numbered(wanted: tuple[str, ...]) -> list[str]:
+    """The names with each bare `cpu` given the next free number."""
+    numbers = (number for number in range(len(wanted) + 1) if f"cpu:{number}" not in wanted)
+    return [f"cpu:{next(numbers)}" if name == "cpu" else name for name in wanted]
+
+
+def _named(name: str, gpus: dict[int, tuple[str, int]]) -> Device:
+    if name.startswith("cpu:") and name[4:].isdecimal():
+        return _cpu(int(name[4:]))
     parts = name.split("+")
     if not all(part.startswith("cuda:") and part[5:].isdecimal() for part in parts):
         raise ValueError(f"{name!r} is not a device. Devices are cpu, cuda:0, or a group such as cuda:0+cuda:1.")

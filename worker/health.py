@@ -28,6 +28,7 @@ class Health:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._tested_at = 0.0
 
     def faults(self) -> list[float]:
         """Times (epoch seconds) of the fatal faults within the window."""
@@ -62,6 +63,10 @@ class Health:
         logging.shutdown()
         os._exit(70)
 
+    def untested(self) -> bool:
+        """Whether the device has failed since it was last tested."""
+        return any(moment > self._tested_at for moment in self.faults())
+
     def self_test(self, torch_device: str) -> None:
         """Compute something small and check it, before the next claim after a fault.
 
@@ -76,3 +81,4 @@ class Health:
                 raise RuntimeError("CUDA error: the self-test computed a wrong sum")
         except RuntimeError as error:
             self.record_and_exit(error)
+        self._tested_at = time.time()

@@ -25,9 +25,19 @@ STOP_GRACE_S = 30.0
 log = logging.getLogger(__name__)
 
 
-def drain_file(settings: Settings, slug: str) -> Path:
-    """The file whose existence asks a device's worker to shut down, and since when."""
-    return settings.home / "run" / f"{slug}.drain"
+def drain_file(settings: Settings, slug: str, parent: int) -> Path:
+    """The file whose existence asks the worker of this Celery parent to shut down, and since when.
+
+    Of one parent, not of the device: what asks an old worker to leave must neither stop nor be lifted by its successor.
+    """
+    return settings.home / "run" / f"{slug}.{parent}.drain"
+
+
+def forget_drains(settings: Settings, slug: str) -> None:
+    """Remove the files of Celery parents that are no more."""
+    for file in (settings.home / "run").glob(f"{slug}.*.drain"):
+        if not Path(f"/proc/{file.name.split('.')[-2]}").exists():
+            file.unlink(missing_ok=True)
 
 
 def sign_of_life(settings: Settings, slug: str) -> Path:
@@ -44,7 +54,7 @@ class Pulse:
 
     def __init__(self, settings: Settings, db: Database, report: Callable[[], None], slug: str) -> None:
         self._settings, self._db, self._report = settings, db, report
-        self._drain_file = drain_file(settings, slug)
+        self._drain_file = drain_file(settings, slug, os.getppid())
         self._sign = sign_of_life(settings, slug)
         self._attempt: Attempt | None = None
         self._told_at: float | None = None

@@ -4,8 +4,9 @@ The one place where what a kind raises becomes what a job is. Knows no Celery an
 """
 
 import logging
+import os
 import shutil
-import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from worker.attempt import Attempt
 from worker.devices import Device
 from worker.health import Health, is_fatal
 from worker.kinds import run_function
+from worker.lock import DeviceLock
 from worker.pulse import Drained, Pulse, time_limit_sentence
 from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
 
@@ -46,20 +48,37 @@ class Runner:
         self.ringer = Ringer(settings)
         self.health = Health(settings.home / "run" / f"{device.slug}.faults")
         self.residency = Residency(device.budget(settings), cuda_memory if device.is_gpu else process_memory)
+        self._lock = DeviceLock(settings.home / "run" / f"{device.slug}.lock")
+        self._ready = False
         self._job_id: str | None = None
         self._drain_requested = False
         self._serves_accelerated = device.is_gpu
         self.pulse = Pulse(settings, self.db, self._report, device.slug)
 
     def begin(self) -> None:
-        """Put back what an earlier process of this device left, test the device, and look for work."""
+        """Begin the pulse, and take the device over: at once, or when an earlier process of it has finished."""
         self.pulse.start()
+        if self._lock.take(wait=False):
+            self._take_over()
+            return
+        log.warning("%s: an earlier worker still finishes its job", self.device.id)
+        threading.Thread(target=self._wait_for_device, name="take-over", daemon=True).start()
+
+    def _wait_for_device(self) -> None:
+        try:
+            self._lock.take(wait=True)
+            self._take_over()
+        except Exception:
+            log.exception("%s: the device could not be taken over; this process ends", self.device.id)
+            os._exit(1)
+
+    def _take_over(self) -> None:
+        """Put back what an earlier process of this device left, test the device, and look for work."""
         left = persist(lambda: jobs.reclaim(self.db, self.device.id, self.worker_id))
         if left.requeued or left.ended:
             log.warning("%s: %d job(s) of a lost worker put back, %d ended", self.device.id, left.requeued, left.ended)
-        if self.health.faults() and not self.health.quarantined():
-            self.health.self_test(self.device.torch_name)
-        self.ringer.ring(*left.pools)
+        self._ready = True
+        self.ringer.ring(*left.pools, *self._pools())
 
     def work_off(self) -> int:
         """Claim and run until there is nothing for this device; returns how many jobs were run."""
@@ -73,7 +92,7 @@ class Runner:
         """Run one claimed job to its end, whatever that is."""
         # There may be more: the next device hears of it while this one works.
         self.ringer.ring(job.pool)
-        workdir = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self._scratch()))
+        workdir = self._scratch() / f"{job.id}-{job.attempt}"
         attempt = Attempt(
             job,
             db=self.db,
@@ -87,6 +106,10 @@ class Runner:
         self.pulse.watch(attempt)
         try:
             self._conclude(attempt, self._outcome(attempt))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - the end cannot be written as it is; the job must have one
+            self._fail(attempt, "internal", _unexpected(error), error)
         finally:
             self._job_id = None
             self.pulse.release()
@@ -96,6 +119,7 @@ class Runner:
         """Run the kind; what it raised, or None."""
         job = attempt.job
         try:
+            attempt.workdir.mkdir(parents=True)
             params = kinds.validate(job.kind, job.params)
             run_function(job.kind)(params, attempt)
         except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
@@ -145,8 +169,7 @@ class Runner:
             case _:
                 # A bug in a kind or a bad file fails each time; the machine's troubles may pass.
                 passing = isinstance(error, OSError | RuntimeError)
-                sentence = f"The job hit an unexpected error ({type(error).__name__}). Its log has the details."
-                self._fail(attempt, "internal", sentence, error, retryable=passing)
+                self._fail(attempt, "internal", _unexpected(error), error, retryable=passing)
 
     def _fail(
         self, attempt: Attempt, code: str, message: str, error: BaseException | None = None, *, retryable: bool = False
@@ -171,10 +194,16 @@ class Runner:
         return (*own, "accelerated") if self._serves_accelerated else own
 
     def _may_claim(self) -> bool:
-        return not (self.pulse.draining or self._drain_requested or self.health.quarantined())
+        if not self._ready or self.pulse.draining or self._drain_requested or self.health.quarantined():
+            return False
+        if self.health.untested():
+            self.health.self_test(self.device.torch_name)
+        return True
 
     def _report(self) -> None:
         """Tell the site about this device; called by the pulse thread."""
+        if not self._ready:
+            return  # it is still the earlier process's to report
         used = cuda_memory() if self.device.is_gpu else process_memory()
         self._drain_requested = devices.report(
             self.db,
@@ -203,9 +232,11 @@ class Runner:
         return "busy" if self._job_id else "idle"
 
     def _scratch(self) -> Path:
-        folder = self.settings.home / "tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return self.settings.home / "tmp"
+
+
+def _unexpected(error: BaseException) -> str:
+    return f"The job hit an unexpected error ({type(error).__name__}). Its log has the details."
 
 
 _OUT_OF_MEMORY = (

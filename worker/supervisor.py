@@ -13,7 +13,7 @@ from types import FrameType
 from shared.process import die_with_parent
 from shared.settings import Settings
 from worker.devices import Device
-from worker.pulse import drain_file, sign_of_life
+from worker.pulse import forget_drains, sign_of_life
 
 CRASH_WINDOW_S = 60.0
 MAX_DELAY_S = 30.0
@@ -58,7 +58,7 @@ class Supervisor:
             signal.signal(signum, self._stop)
         (self._settings.home / "run").mkdir(parents=True, exist_ok=True)
         for station in self._stations:
-            drain_file(self._settings, station.device.slug).unlink(missing_ok=True)
+            forget_drains(self._settings, station.device.slug)
         while not self._stopping:
             for station in self._stations:
                 self._tend(station)
@@ -133,6 +133,8 @@ def device_environment(device: Device, threads: int) -> dict[str, str]:
     """What pins a worker process to its device: set before torch is imported. CPU slots share the cores."""
     return {
         "ATELIER_DEVICE": device.name,
+        # As nvidia-smi numbers them, which is not how CUDA does where the cards differ.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(str(index) for index in device.indices),
         "OMP_NUM_THREADS": str(threads),
         "TOKENIZERS_PARALLELISM": "false",

@@ -88,6 +88,34 @@ def test_a_killed_supervisor_leaves_no_process_and_the_job_to_the_next(fleet: Fl
     assert fleet.ended(job).state is JobState.CANCELLED
 
 
+def test_a_supervisor_that_is_replaced_at_once_leaves_the_running_job_alone(fleet: Fleet, mark: Path) -> None:
+    # Given a job that needs less than the drain
+    job = fleet.submit(steps=30, step_s=0.1, mark=str(mark))
+    fleet.running(job)
+    after = fleet.submit(steps=1, mark=str(mark))
+    # When its supervisor dies and the next one is there at once
+    fleet.signal("worker", signal.SIGKILL)
+    fleet.start_worker()
+    # Then the job ends in its first attempt, and the next runs after it, not beside it
+    ended = fleet.ended(job)
+    assert (ended.state, ended.attempt, ended.crashes) == (JobState.SUCCEEDED, 1, 0)
+    assert fleet.ended(after).state is JobState.SUCCEEDED
+    assert not overlaps(mark)
+
+
+def test_a_worker_that_was_told_to_stop_is_replaced_by_one_that_works(fleet: Fleet) -> None:
+    parent = fleet.parent()
+    parent.terminate()
+    fleet.until(lambda: gone(parent), 20, "the old worker has left")
+    assert fleet.ended(fleet.submit(steps=1), 40).state is JobState.SUCCEEDED
+
+
+def test_what_cannot_be_stored_does_not_cost_the_job(fleet: Fleet) -> None:
+    job = fleet.ended(fleet.submit(steps=3, deed="scribble", at_step=1))
+    assert (job.state, job.attempt) == (JobState.SUCCEEDED, 1)
+    assert "nothing" not in job.metrics
+
+
 def test_a_job_that_keeps_killing_workers_is_poison_and_the_device_goes_on(fleet: Fleet) -> None:
     job = fleet.ended(fleet.submit(steps=2, deed="kill"), 60)
     assert (job.state, job.error_code, job.crashes) == (JobState.FAILED, "poison", 2)

@@ -127,7 +127,7 @@ def test_csv_cells_are_read_as_a_form_reads_them(db: Database, owner: Owner, mar
 
 
 def test_csv_cells_may_hold_lists_choices_and_models(db: Database, owner: Owner) -> None:
-    library.add(db, None, name="m", task="text-generation", source="hub:a/m", revision="r")
+    library.add(db, None, name="m", task="text-generation", source="hub:a/m", revision="0" * 40)
     content = 'prompt,model,stop,temperature\nhello,m,"[""a"",""b""]",1\n'
     batch = batches.submit(db, owner, "generate_text", table(content, "generate_text")).batch
     assert params(db, batch, "prompt", "stop", "temperature") == [("hello", ["a", "b"], 1.0)]
@@ -163,7 +163,10 @@ def test_all_wrong_lines_are_named_up_to_a_hundred_and_the_rest_are_counted(db: 
         ("[1]", "Must be an object"),
         ('{"steps": NaN}', "This is not JSON"),
         ('{"mark": "\\u0000"}', "cannot be stored"),
-        ('{"mark": "\\ud800"}', "This is not JSON"),
+        ('{"mark": "\\ud800"}', "cannot be stored"),
+        ('{"steps": 1, "steps": 2}', "names a field twice"),
+        ('{"steps": ' + "9" * 5000 + "}", "This is not JSON"),
+        ('{"steps": 1', "at character 12"),
         ('{"steps": 1.5}', "Must be a whole number."),
         ('{"steps": "1"}', "Must be a whole number."),
         ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", "This is not JSON"),
@@ -239,9 +242,9 @@ def test_a_wrong_value_is_named_once_however_many_combinations_have_it(db: Datab
 
 
 def test_an_unknown_model_is_named_by_line(db: Database, owner: Owner, stranger: Owner) -> None:
-    library.add(db, None, name="m", task="text-generation", source="hub:a/m", revision="r")
-    library.add(db, stranger.id, name="theirs", task="text-generation", source="hub:a/t", revision="r")
-    library.add(db, None, name="speech", task="text-to-speech", source="hub:a/s", revision="r")
+    library.add(db, None, name="m", task="text-generation", source="hub:a/m", revision="0" * 40)
+    library.add(db, stranger.id, name="theirs", task="text-generation", source="hub:a/t", revision="0" * 40)
+    library.add(db, None, name="speech", task="text-to-speech", source="hub:a/s", revision="0" * 40)
     content = "prompt,model\na,m\nb,none\nc,theirs\nd,speech\ne,m\n"
     error = refused(db, owner, table(content, "generate_text"), "generate_text")
     assert [(each["line"], each["field"]) for each in error.errors] == [(3, "model"), (4, "model"), (5, "model")]
@@ -321,7 +324,7 @@ def test_a_single_job_starts_before_a_batch_that_came_hours_earlier(db: Database
 
 def test_a_single_job_starts_before_a_batch_whose_model_is_resident(db: Database, owner: Owner) -> None:
     for name in ("warm", "cold"):
-        library.add(db, None, name=name, task="text-generation", source=f"hub:a/{name}", revision="r")
+        library.add(db, None, name=name, task="text-generation", source=f"hub:a/{name}", revision="0" * 40)
     batches.submit(db, owner, "generate_text", Listed({"model": "warm"}, [{"prompt": "a"}] * 5))
     single = jobs.submit(db, owner, "generate_text", {"model": "cold", "prompt": "b"}).job
     first = claims.claim(db, HERE, lease_s=30, resident=["warm"])

@@ -5,7 +5,7 @@ from itertools import count
 
 from sqlalchemy import text
 
-from shared import claims, jobs, listing, owners
+from shared import claims, devices, jobs, listing, owners
 from shared.claims import Claimant
 from shared.db import Database
 from shared.job import Job, Progress
@@ -102,6 +102,41 @@ def test_a_device_claims_only_from_its_pools(db: Database, owner: Owner) -> None
     submit(db, owner, pool="gpu")
     assert claims.claim(db, worker("cpu", "io", "accelerated"), lease_s=30) is None
     assert claims.claim(db, worker("gpu"), lease_s=30) is not None
+
+
+def test_a_worker_leaves_kinds_that_it_does_not_know_to_newer_ones(db: Database, owner: Owner) -> None:
+    unknown, known = submit(db, owner), submit(db, owner)
+    with db.begin() as connection:
+        connection.execute(text("update jobs set kind = 'of_tomorrow' where id = :id"), {"id": unknown.id})
+    claimed = claims.claim(db, worker(), lease_s=30)
+    assert claimed is not None
+    assert claimed.id == known.id
+    assert claims.claim(db, worker(), lease_s=30) is None
+
+
+def test_the_wait_counts_the_devices_that_would_take_the_job(db: Database, owner: Owner) -> None:
+    submit(db, owner)
+    waiting = submit(db, owner)
+    assert wait_of(db, waiting) is None
+    report(db, "cpu:0", "cpu")
+    alone = wait_of(db, waiting)
+    # What asks for an accelerator runs on the one good GPU, once there is one, and no longer on the CPU
+    report(db, "cuda:0", "gpu")
+    report(db, "cuda:1", "gpu", state="quarantined")
+    assert wait_of(db, waiting) == alone == 1.0
+
+
+def wait_of(db: Database, job: Job) -> float | None:
+    place = listing.position(db, job)
+    assert place is not None
+    return place.wait_s
+
+
+def report(db: Database, name: str, pool: str, state: devices.State = "idle") -> None:
+    devices.report(db, devices.Report(
+        id=devices.device_id("here", name), host="here", name=name, title=name, pool=pool, worker_id=name, state=state,
+        memory_total=1, memory_used=0,
+    ))  # fmt: skip
 
 
 def test_an_owner_at_its_running_cap_waits_and_others_go_on(db: Database) -> None:

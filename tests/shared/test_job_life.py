@@ -235,7 +235,7 @@ def test_concurrent_sweeps_and_claims_lose_nothing_and_double_nothing(db: Databa
     assert sorted(done) == sorted(made)
 
 
-def test_terminal_rows_cannot_change_even_by_hand(db: Database, owner: Owner) -> None:
+def test_a_terminal_row_cannot_run_again_even_by_hand(db: Database, owner: Owner) -> None:
     submit(db, owner)
     running = claim(db)
     finish(db, running)

@@ -113,9 +113,11 @@ def test_a_model_that_a_job_made_can_be_used(
     source = library.resolve(db, storage, owner.id, "trained", tmp_path / "cache")
     assert (source.folder / "sub" / "weights.safetensors").read_bytes() == b"w"
 
-    library.add(db, stranger.id, name="stolen", task="text-generation", source=f"artifact:{artifact_id}")
-    with pytest.raises(JobError):
-        library.resolve(db, storage, stranger.id, "stolen", tmp_path / "cache")
+    with pytest.raises(Invalid, match="no such artifact"):
+        library.add(db, stranger.id, name="stolen", task="text-generation", source=f"artifact:{artifact_id}")
+    # What an administrator makes everybody's is everybody's
+    library.add(db, None, name="published", task="text-generation", source=f"artifact:{artifact_id}")
+    assert library.resolve(db, storage, stranger.id, "published", tmp_path / "cache").folder == source.folder
 
 
 @pytest.mark.parametrize("name", ["../out.txt", "/abs.txt", "a/../../out.txt", "back\\slash"])

@@ -31,7 +31,7 @@ _MODELS = {
 def app(settings: Settings, db: Database) -> Iterator[Flask]:
     """The application, with a library that has a model of each task; nothing ever opens their files."""
     for name, task in _MODELS.items():
-        library.add(db, None, name=name, task=task, source=f"hub:demo/{name}", revision="main", title=name.title())
+        library.add(db, None, name=name, task=task, source=f"hub:demo/{name}", revision="0" * 40, title=name.title())
     app = create_app(settings)
     yield app
     app.extensions["atelier"].db.dispose()

@@ -33,6 +33,11 @@ def upload(db: Database, settings: Settings, owner_id: str, name: str) -> NewArt
     return NewArtifact("output", name, "text/plain", content.size, content.sha256, key)
 
 
+def stored(settings: Settings, artifact: NewArtifact) -> bool:
+    """Whether the artifact's bytes are in the store."""
+    return (settings.home.parent / "artifacts" / artifact.key).exists()
+
+
 def test_garbage_is_deleted_after_its_grace_and_results_stay(beat: Beat, db: Database, settings: Settings) -> None:
     # Given a result, the bytes of an attempt that was lost, and an upload under way
     owner = owners.ensure(db, "owner")
@@ -48,11 +53,29 @@ def test_garbage_is_deleted_after_its_grace_and_results_stay(beat: Beat, db: Dat
     fresh = upload(db, settings, owner.id, "fresh.txt")
 
     # When the beat tidies
-    beat.tick()
+    beat.tidy()
 
     # Then only the lost one is gone
-    store = Storage(settings.storage)
-    assert [store.exists(each.key) for each in (kept, lost, fresh)] == [True, False, True]
+    assert [stored(settings, each) for each in (kept, lost, fresh)] == [True, False, True]
+
+
+def test_what_a_running_job_has_saved_outlasts_the_grace(beat: Beat, db: Database, settings: Settings) -> None:
+    # Given a job that saved a file two hours ago and still runs
+    owner = owners.ensure(db, "owner")
+    jobs.submit(db, owner, "generate_speech", {"text": "hello", "model": model(db)})
+    job = claims.claim(db, ME, lease_s=30)
+    assert job is not None
+    early = upload(db, settings, owner.id, "early.txt")
+    with db.begin() as connection:
+        connection.execute(text("update blobs set touched_at = now() - interval '2 hours'"))
+        connection.execute(text("update jobs set started_at = now() - interval '3 hours'"))
+
+    # When the beat tidies, and the job ends
+    beat.tidy()
+    jobs.finish(db, job, [early], progress=Progress(), metrics={})
+
+    # Then its file is there
+    assert stored(settings, early)
 
 
 def test_leases_are_given_time_after_the_database_was_away(
@@ -73,7 +96,7 @@ def test_leases_are_given_time_after_the_database_was_away(
 def model(db: Database) -> str:
     from shared import library
 
-    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1")
+    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1" * 40)
     return "voice"
 
 

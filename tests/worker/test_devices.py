@@ -49,6 +49,17 @@ def test_devices_are_pinned_by_hand_and_a_group_is_one_worker(three_gpus: None) 
     assert (group.torch_name, cpu.torch_name) == ("cuda:0", "cpu")
 
 
+def test_bare_cpus_are_numbered_among_cpus(three_gpus: None) -> None:
+    assert [device.name for device in find_devices(("cuda:0", "cpu:1", "cpu", "cpu"))] == [
+        "cuda:0", "cpu:1", "cpu:0", "cpu:2",
+    ]  # fmt: skip
+
+
+def test_no_two_workers_get_one_device(three_gpus: None) -> None:
+    with pytest.raises(ValueError, match="named twice"):
+        find_devices(("cpu:0", "cpu:0"))
+
+
 @pytest.mark.parametrize("wrong", ["gpu", "cuda", "cuda:x", "cuda:7", "cuda:0+cpu", "cpu:-1", ""])
 def test_what_is_no_device_is_refused(three_gpus: None, wrong: str) -> None:
     with pytest.raises(ValueError, match=r"not a device|has no cuda"):

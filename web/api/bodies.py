@@ -162,6 +162,7 @@ class ProblemBody(BaseModel):
     detail: str
     code: str
     instance: str
+    request_id: str
     field: str | None = None
     errors: list[WrongFieldBody] | None = None
 
@@ -316,6 +317,12 @@ class KeyRequest(Strict):
     owner: str | None = Field(None, min_length=1, max_length=100, description="For another owner, by name (admin).")
     rate_per_minute: int | None = Field(None, ge=1, le=1_000_000)
     expires_at: Annotated[datetime, AfterValidator(_soon)] | None = None
+
+
+class KeyQuery(Strict):
+    """Whose keys to list."""
+
+    owner: str | None = Field(None, min_length=1, max_length=100, description="Another owner, by name (admin).")
 
 
 class KeyPath(BaseModel):

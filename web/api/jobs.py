@@ -1,5 +1,6 @@
 """Jobs: submit, look, wait, list, cancel, retry, follow."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +49,7 @@ def submit(body: JobRequest) -> Response:
     except NotFound as error:
         raise Invalid(str(error), code="unknown_kind", field="kind") from error
     here.ringer.ring(submitted.job.pool)
-    answer = _answer(submitted.job, 202)
+    answer = _answer(submitted.job, 202, new=submitted.created)
     answer.headers["Location"] = f"/api/jobs/{submitted.job.id}"
     if not submitted.created:
         answer.headers["Idempotent-Replayed"] = "true"
@@ -85,13 +86,13 @@ def show(path: JobPath) -> BaseResponse:
     here, owner_id = site(), identity().owner.id
     job = listing.get(here.db, owner_id, path.job_id)
     wait_s = _preferred_wait()
-    if wait_s and not job.done and here.watcher.sit():
-        try:
-            job = _wait_for_end(job, wait_s)
-        finally:
-            here.watcher.stand()
+    if wait_s and (job.done or here.watcher.sit()):
+        job = job if job.done else _changed(job, wait_s)
+        applied = True
+    else:
+        applied = False
     answer = _answer(job)
-    if wait_s:
+    if applied:
         answer.headers["Preference-Applied"] = f"wait={wait_s}"
     return answer.make_conditional(request)
 
@@ -110,7 +111,7 @@ def retry(path: JobPath) -> Response:
     here = site()
     again = jobs.retry(here.db, identity().owner, path.job_id).job
     here.ringer.ring(again.pool)
-    answer = _answer(again, 202)
+    answer = _answer(again, 202, new=True)
     answer.headers["Location"] = f"/api/jobs/{again.id}"
     return answer
 
@@ -125,6 +126,9 @@ def events(path: JobPath) -> Response:
         raise Unavailable("Too many are watching at the moment; poll instead.", code="too_many_streams", retry_after=5)
     last = request.headers.get("Last-Event-ID", "")
     seen = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else -1
+    if job.done and job.revision == seen:
+        here.watcher.stand()
+        return Response(status=204)  # a browser's EventSource comes again after anything else
     stream = Response(stream_with_context(_events(job, seen, identity().key_id)), mimetype="text/event-stream")
     stream.headers["Cache-Control"] = "no-store"
     stream.headers["X-Accel-Buffering"] = "no"
@@ -135,28 +139,42 @@ def events(path: JobPath) -> Response:
 def _events(job: Job, seen: int, key_id: str) -> Iterator[str]:
     """Each new revision as an event, until the job or the key has ended or the client has had its time."""
     here = site()
-    left_s = MAX_STREAM_S
+    until = time.monotonic() + MAX_STREAM_S
     while True:
         if job.revision != seen:
             name = "done" if job.done else "job"
             yield f"id: {job.revision}\nevent: {name}\ndata: {json_text(_body(job))}\n\n"
             seen = job.revision
-        if job.done or left_s <= 0:
+        if job.done or time.monotonic() > until:
             return
         if not here.watcher.wait(job.id, job.revision, COMMENT_EVERY_S):
-            left_s -= COMMENT_EVERY_S
             yield ": still there\n\n"
-        try:
-            here.identities.by_key_id(key_id)
-            job = listing.get(here.db, job.owner_id, job.id)
-        except AtelierError:
-            return  # revoked, deleted, or the database is away: whoever may comes again and resumes
+        now = look_again(job, key_id)
+        if now is None:
+            return
+        job = now
 
 
-def _wait_for_end(job: Job, wait_s: int) -> Job:
-    """The job as it is once it has changed, ended, or `wait_s` have passed."""
+def look_again(job: Job, key_id: str) -> Job | None:
+    """The job as it is now, for one who follows it with this key; None where that is over.
+
+    It is when the key was revoked, the job deleted, or the database is away: whoever may comes again and resumes.
+    """
     here = site()
-    here.watcher.wait(job.id, job.revision, wait_s)
+    try:
+        here.identities.by_key_id(key_id)
+        return listing.get(here.db, job.owner_id, job.id)
+    except AtelierError:
+        return None
+
+
+def _changed(job: Job, wait_s: int) -> Job:
+    """The job as it is once it has changed, or `wait_s` have passed. Gives its seat back."""
+    here = site()
+    try:
+        here.watcher.wait(job.id, job.revision, wait_s)
+    finally:
+        here.watcher.stand()
     return listing.get(here.db, job.owner_id, job.id)
 
 
@@ -169,8 +187,9 @@ def _preferred_wait() -> int:
     return 0
 
 
-def _answer(job: Job, status: int = 200) -> Response:
-    answer = json_answer(_body(job), status)
+def _answer(job: Job, status: int = 200, *, new: bool = False) -> Response:
+    """The job as it is. One just made is not looked at again: that would cost as much as making it."""
+    answer = json_answer(job_body(job, [], None) if new else _body(job), status)
     answer.set_etag(f"{job.id}-{job.revision}")
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer
@@ -180,5 +199,4 @@ def _body(job: Job) -> dict[str, Any]:
     """The job with its artifacts and its place, each asked for only where there can be one."""
     here = site()
     files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
-    place = listing.position(here.db, job) if job.revision and not job.done else None
-    return job_body(job, files, place)
+    return job_body(job, files, listing.position(here.db, job))

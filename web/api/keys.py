@@ -9,7 +9,7 @@ from shared import keys, owners
 from shared.errors import Forbidden
 from shared.keys import Key
 from web.answers import json_answer
-from web.api.bodies import KeyBody, KeyPath, KeyRequest, KeysBody, NewKeyBody, ProblemBody
+from web.api.bodies import KeyBody, KeyPath, KeyQuery, KeyRequest, KeysBody, NewKeyBody, ProblemBody
 from web.auth import identity, needs
 from web.site import site
 
@@ -20,9 +20,13 @@ api = APIBlueprint(
 
 @api.get("", responses={200: KeysBody})
 @needs("keys:write")
-def index() -> Response:
-    """Your keys, without their secrets."""
-    found = keys.list_keys(site().db, identity().owner.id)
+def index(query: KeyQuery) -> Response:
+    """Your keys, without their secrets; an admin may ask for another owner's."""
+    who = identity()
+    if query.owner is not None and "admin" not in who.scopes:
+        raise Forbidden("Only an admin key may see another owner's keys.", code="admin_only")
+    owner_id = who.owner.id if query.owner is None else owners.named(site().db, query.owner).id
+    found = keys.list_keys(site().db, owner_id)
     return json_answer({"keys": [_body(key) for key in found]})
 
 
@@ -34,7 +38,11 @@ def create(body: KeyRequest) -> Response:
     admin = "admin" in who.scopes
     if not admin and (body.owner is not None or not set(body.scopes) <= who.scopes):
         raise Forbidden("A key can give no more than it has. This needs an admin key.", code="admin_only")
-    owner_id = who.owner.id if body.owner is None else owners.ensure(site().db, body.owner).id
+    owner_id = (
+        who.owner.id
+        if body.owner is None
+        else owners.ensure(site().db, body.owner, cap_queued=site().settings.queued_cap).id
+    )
     made = keys.create(
         site().db,
         owner_id,
@@ -49,8 +57,9 @@ def create(body: KeyRequest) -> Response:
 @api.delete("/<key_id>", responses={200: KeyBody})
 @needs("keys:write")
 def revoke(path: KeyPath) -> Response:
-    """End a key for good, within a second."""
-    ended = keys.revoke(site().db, identity().owner.id, path.key_id)
+    """End a key for good, within a second; an admin may end anybody's."""
+    who = identity()
+    ended = keys.revoke(site().db, None if "admin" in who.scopes else who.owner.id, path.key_id)
     return json_answer(_body(ended))
 
 

@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response
 
 from shared import devices, jobs, kinds, library, listing
 from shared.errors import FieldError, Invalid, NotFound
-from shared.job import JobState
 from web import forms
 from web.auth import identity, needs
 from web.forms import ModelChoice, Typed
@@ -22,7 +21,6 @@ pages = Blueprint("create", __name__)
 
 FIRST_KIND = "generate_image"
 RECENT = 16
-LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 @pages.get("/")

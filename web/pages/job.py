@@ -1,6 +1,7 @@
 """One job: drawn whole by the server, and kept up to date by a stream of the same drawing."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared import artifacts, jobs, kinds, listing
 from shared.errors import NotFound
 from shared.job import Job, JobState
-from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S
+from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
 from web.auth import identity, needs
 from web.pages import progress
 from web.pages.failures import failure
@@ -48,7 +49,7 @@ def live(job_id: str) -> Response:
     if not here.watcher.sit():
         # On the first call the page falls back to polling; a later one is to back off.
         return Response(status=503 if request.headers.get("Last-Event-ID") else 204, headers={"Retry-After": "5"})
-    stream = Response(stream_with_context(_panels(job)), mimetype="text/event-stream")
+    stream = Response(stream_with_context(_panels(job, identity().key_id)), mimetype="text/event-stream")
     stream.headers["Cache-Control"] = "no-store"
     stream.headers["X-Accel-Buffering"] = "no"
     stream.call_on_close(here.watcher.stand)
@@ -72,10 +73,10 @@ def retry(job_id: str) -> AnyResponse:
     return redirect(url_for("job.show", job_id=again.id), 303)
 
 
-def _panels(job: Job) -> Iterator[str]:
+def _panels(job: Job, key_id: str) -> Iterator[str]:
     """The drawn panel whenever it differs from the last one sent."""
     here = site()
-    left_s, sent = MAX_STREAM_S, ""
+    until, sent = time.monotonic() + MAX_STREAM_S, ""
     while True:
         panel = render_template("job/panel.html", **_seen(job))
         if panel != sent:
@@ -86,12 +87,14 @@ def _panels(job: Job) -> Iterator[str]:
             yield ": still there\n\n"
         if job.done:
             yield f"id: {job.revision}\nevent: done\ndata: {job.state}\n\n"
-        if job.done or left_s <= 0:
+        if job.done or time.monotonic() > until:
             return
         patience = QUEUED_EVERY_S if job.state is JobState.QUEUED else COMMENT_EVERY_S
-        if not here.watcher.wait(job.id, job.revision, patience):
-            left_s -= patience
-        job = listing.get(here.db, job.owner_id, job.id)
+        here.watcher.wait(job.id, job.revision, patience)
+        now = look_again(job, key_id)
+        if now is None:
+            return
+        job = now
 
 
 def _seen(job: Job) -> dict[str, Any]:

@@ -45,7 +45,10 @@ def leave() -> Response:
 
 def local_path(path: str) -> str | None:
     """`path` if it leads to a page of this site, else None."""
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return None
     inside = path.startswith("/") and not path.startswith("//") and "\\" not in path
     return path if inside and not parts.scheme and not parts.netloc and path.isprintable() else None
 

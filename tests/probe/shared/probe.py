@@ -36,6 +36,7 @@ class Probe(Params):
             "freeze",
             "fatal",
             "memory",
+            "scribble",
             "fail_once",
         ],
         Field(title="Deed", description="What goes wrong.", json_schema_extra=ui("select")),

@@ -48,6 +48,9 @@ def _do(params: Probe, ctx: JobContext) -> None:
             time.sleep(3600)
         case "fatal" if _first(params.mark):
             raise RuntimeError("CUDA error: the probe says so")
+        case "scribble":
+            ctx.metric("nothing", float("nan"))
+            ctx.progress(params.at_step, params.steps, "a \x00 note", text="\x00 and \ud800")
         case "memory" if _first(params.mark):
             raise MemoryError
 
