@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from cronsim import CronSim
@@ -17,6 +18,8 @@ _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+#: what stands before the last part of a list, and between the others
+_ZH = ("、", "、")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 #: 0 is the last one, here as in `_Said.nth`
 _ORDINALS = ("last", "first", "second", "third", "fourth", "fifth")
@@ -67,9 +70,9 @@ def _said(fields: CronSim) -> _Said:
 
 
 def _english(said: _Said) -> str:
-    months = f" in {_listed([_run(each, _month_en, ' to ') for each in _runs(said.months)], 'and')}"
+    months = _named_en("in", [_run(each, _month_en, " to ") for each in _runs(said.months)])
     daily = " every day" if _times(said) and not (said.days or said.weekdays or said.nth) else ""
-    return f"{_time_en(said)}{_days_en(said) or daily}{months if said.months else ''}."
+    return f"{_time_en(said)}{_days_en(said) or daily}{months}."
 
 
 def _time_en(said: _Said) -> str:
@@ -93,17 +96,22 @@ def _time_en(said: _Said) -> str:
 
 
 def _days_en(said: _Said) -> str:
-    last = {cron_last: word for cron_last, word in ((CronSim.LAST, "day"), (CronSim.LAST_WEEKDAY, "weekday"))}
     numbered = tuple(day for day in said.days if day > 0)
     parts = [f"day{'s' if len(numbered) > 1 else ''} {_numbers(numbered, 'and')}"] if numbered else []
-    parts += [f"the last {word}" for value, word in last.items() if value in said.days]
-    days = f" on {_listed(parts, 'and')} of the month" if parts else ""
+    parts += ["the last day"] if CronSim.LAST in said.days else []
+    parts += ["the last weekday"] if CronSim.LAST_WEEKDAY in said.days else []
+    days = f"{_named_en('on', parts)} of the month" if parts else ""
     named = [_run(each, _day_en, " to ") for each in _runs(said.weekdays)]
     named += [f"the {_ORDINALS[n]} {_DAYS[day]} of the month" for day, n in said.nth]
-    weekdays = f" on {_listed(named, 'and')}" if named else ""
-    if days and weekdays:
-        return f"{days}, if that is{weekdays}" if said.both else f"{days}, and{weekdays}"
-    return days or weekdays
+    if days and named:
+        return f"{days}, if that is {_listed(named, 'or')}" if said.both else f"{days}, and{_named_en('on', named)}"
+    return days or _named_en("on", named)
+
+
+def _named_en(word: str, parts: list[str]) -> str:
+    """on Monday and Friday; from Monday to Friday."""
+    word = "from" if len(parts) == 1 and " to " in parts[0] else word
+    return f" {word} {_listed(parts, 'and')}" if parts else ""
 
 
 def _day_en(day: int) -> str:
@@ -118,18 +126,19 @@ def _month_en(month: int) -> str:
 
 
 def _chinese(said: _Said) -> str:
-    months = _listed([_run(each, lambda month: f"{month}月", "至") for each in _runs(said.months)], "和", "、")
+    months = _listed([_run(each, lambda month: f"{month} 月", "至 ") for each in _runs(said.months)], *_ZH)
     days = _days_zh(said)
     if days:
-        return f"{f'{months}的' if months else ''}{days}，{_time_zh(said)}。"
-    when = f"{months}的每天" if months else "每天" if _times(said) else ""
-    return f"{when}{'，' if months else ''}{_time_zh(said)}。"
+        within = f"{months}的{' ' if days[0].isdigit() else ''}" if months else ""
+        return f"{within}{days}，{_time_zh(said)}。"
+    when = f"{months}的每天，" if months else "每天 " if _times(said) else ""
+    return f"{when}{_time_zh(said)}。"
 
 
 def _time_zh(said: _Said) -> str:
     hours, minutes = said.hours, said.minutes
     if times := _times(said):
-        return _listed(times, "和", "、")
+        return _listed(times, *_ZH)
     if len(minutes) == 1 and (step := _step(hours)):
         if len(hours) == 24:
             return "每小时整点" if minutes == (0,) else f"每小时的第 {minutes[0]} 分钟"
@@ -138,27 +147,27 @@ def _time_zh(said: _Said) -> str:
     if step := _even(minutes):
         often = "每分钟" if step == 1 else f"每 {step} 分钟"
     else:
-        often = f"第 {_numbers(minutes, '和', '、')} 分钟"
+        often = f"第 {_numbers(minutes, '、', '、')} 分钟"
     if len(hours) == 24:
         return often if _even(minutes) else f"每小时的{often}"
     if _step(hours) == 1 or len(hours) == 1:
         return f"{_clock(hours[0], 0)} 至 {_clock(hours[-1], 59)} {'' if _even(minutes) else '每小时的'}{often}"
-    return f"{_numbers(hours, '和', '、')} 点的{often}"
+    return f"{_numbers(hours, '、', '、')} 点的{often}"
 
 
 def _days_zh(said: _Said) -> str:
     monthly = "" if said.months else "每月"
     numbered = tuple(day for day in said.days if day > 0)
-    parts = [f"{_numbers(numbered, '和', '、')} 日"] if numbered else []
+    parts = [f"{_numbers(numbered, '、', '、')} 日"] if numbered else []
     parts += ["最后一天"] if CronSim.LAST in said.days else []
     parts += ["最后一个工作日"] if CronSim.LAST_WEEKDAY in said.days else []
-    joined = _listed(parts, "和", "、")
+    joined = _listed(parts, *_ZH)
     days = f"{monthly} {joined}" if monthly and joined[:1].isdigit() else f"{monthly}{joined}" if joined else ""
     named = [_run(each, _day_zh, "至") for each in _runs(said.weekdays)]
     if said.weekdays and not (said.months or days):
         named[0] = f"每{named[0]}"
     named += [f"{monthly}{_ORDINALS_ZH[n]}{_day_zh(day)}" for day, n in said.nth]
-    weekdays = _listed(named, "和", "、")
+    weekdays = _listed(named, *_ZH)
     if days and weekdays:
         return f"{days}且为{weekdays}时" if said.both else f"{days}以及{weekdays}"
     return days or weekdays
@@ -184,7 +193,7 @@ def _clock(hour: int, minute: int) -> str:
 
 def _step(values: Sequence[int]) -> int:
     """The step between values that are evenly apart; 0 for others."""
-    steps = {later - earlier for earlier, later in zip(values, values[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(values)}
     return steps.pop() if len(steps) == 1 else 0
 
 
@@ -202,7 +211,9 @@ def _runs(values: Sequence[int]) -> list[tuple[int, int]]:
             runs[-1] = (runs[-1][0], value)
         else:
             runs.append((value, value))
-    return runs
+    # Two are said one by one.
+    pairs = [[run] if run[1] - run[0] != 1 else [(run[0],) * 2, (run[1],) * 2] for run in runs]
+    return [run for pair in pairs for run in pair]
 
 
 def _run(run: tuple[int, int], name: Callable[[int], str], to: str) -> str:
@@ -220,5 +231,5 @@ def _numbers(values: Sequence[int], conjunction: str, comma: str = ", ") -> str:
 def _listed(parts: Sequence[str], conjunction: str, comma: str = ", ") -> str:
     if len(parts) < 2:
         return "".join(parts)
-    joint = f" {conjunction} " if comma.endswith(" ") else conjunction
+    joint = f" {conjunction} " if conjunction.isalpha() else conjunction
     return f"{comma.join(parts[:-1])}{joint}{parts[-1]}"
