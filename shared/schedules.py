@@ -210,16 +210,11 @@ def _checked(db: Database, owner: Owner, terms: Terms, now: datetime, run: int) 
         raise Invalid("No due tick comes within 50 years.", code="bad_cron", field="cron")
     job = ticks.filled(terms, due, run).job
     try:
-        params = kinds.validate(job.kind, job.params)
-        jobs.check(db, owner.id, params)
+        jobs.check(db, owner.id, kinds.validate(job.kind, job.params), job.device)
     except NotFound as error:
         raise Invalid(str(error), code="unknown_kind", field="template.job.kind") from error
     except Invalid as error:
-        raise _within("template.job.params", error) from error
-    try:
-        jobs.check(db, owner.id, params, job.device)
-    except Invalid as error:
-        raise _within("template.job", error) from error
+        raise _within("template.job" if error.field == "device" else "template.job.params", error) from error
     return terms, due
 
 
@@ -271,6 +266,7 @@ def _this(schedule_id: str) -> ColumnElement[bool]:
 
 def _now(db: Database) -> datetime:
     """The database's clock, by which schedules become due."""
+    now: datetime
     (now,) = db.one("select now()", {}) or (datetime.now(UTC),)
     return now
 

@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from shared import artifacts, devices, jobs, listing
+from shared import artifacts, devices, jobs, listing, ticks
 from shared.db import Database
 from shared.errors import AtelierError
 from shared.queue import Ringer
@@ -39,17 +39,20 @@ class Beat:
     def run(self, stop: threading.Event) -> None:
         """Sweep until told to stop."""
         while not stop.is_set():
+            wait_s = self._settings.sweep_s
             try:
                 self.tick()
+                # A due tick does not wait for the sweep.
+                wait_s = min(wait_s, ticks.next_due_in(self._db) or wait_s)
             except AtelierError as error:
                 self._connected_since = None
                 log.warning("no sweep: %s", error)
             except Exception:
                 log.exception("the sweep failed")
-            stop.wait(self._settings.sweep_s)
+            stop.wait(wait_s)
 
     def tick(self) -> None:
-        """One sweep: expired leases, unheard bells, and now and then the garbage."""
+        """One sweep: expired leases, due schedules, unheard bells, and now and then the garbage."""
         self._db.ping()
         now = time.monotonic()
         self._connected_since = self._connected_since or now
@@ -58,16 +61,27 @@ class Beat:
             swept = jobs.sweep(self._db)
             if swept.requeued or swept.ended:
                 log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
+        self._submit_due()
         self._ringer.ring(*listing.pools_with_work(self._db))
         if now - self._tidied_at >= _TIDY_EVERY_S:
             self._tidied_at = now
             self._tidy()
+
+    def _submit_due(self) -> None:
+        """In its own try: what is wrong with a schedule must not stop the sweep."""
+        try:
+            self._ringer.ring(*ticks.tick(self._db))
+        except AtelierError as error:
+            log.warning("due runs wait for the next sweep: %s", error)
+        except Exception:
+            log.exception("the schedules failed")
 
     def _tidy(self) -> None:
         stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
         while artifacts.discard_orphans(self._db, stale, self._storage.delete):
             pass
         devices.forget(self._db)
+        ticks.forget(self._db)
 
 
 def main() -> int:
