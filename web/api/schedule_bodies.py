@@ -19,12 +19,12 @@ class ScheduleChange(Strict):
 
     model_config = ConfigDict(strict=True)
 
-    name: str = Field("", min_length=1, max_length=200)
-    cron: str = Field("", min_length=1, max_length=200)
-    zone: str = Field("", min_length=1, max_length=100)
+    name: str | None = Field(None, min_length=1, max_length=200)
+    cron: str | None = Field(None, min_length=1, max_length=200)
+    zone: str | None = Field(None, min_length=1, max_length=100)
     template: Template | None = Field(None, description="The whole template anew.")
-    overlap: Overlap = "skip"
-    missed: Missed = "once"
+    overlap: Overlap | None = None
+    missed: Missed | None = None
     window_s: int | None = Field(None, ge=60, le=MAX_WINDOW_S)
 
 
