@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from shared import artifacts, devices, jobs, listing, ticks
+from shared import artifacts, devices, jobs, kinds, listing, ticks
 from shared.db import Database
 from shared.errors import AtelierError
 from shared.queue import Ringer
@@ -30,6 +30,8 @@ class Beat:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        if settings.kinds_path is not None:
+            kinds.extend(settings.kinds_path)  # a due schedule is checked against its kind
         self._db = Database(settings.database_url, pool_size=2)
         self._storage = Storage(settings.storage)
         self._ringer = Ringer(settings)

@@ -110,7 +110,9 @@ def test_ticks_only_ever_go_forward_and_are_whole_minutes(text: str, zone: str, 
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.tuples(st.sampled_from(["*", "*/7", "0", "30", "15,45"]), st.sampled_from(["*", "*/2", "*/5"])), ZONES, MOMENTS)
+@given(
+    st.tuples(st.sampled_from(["*", "*/7", "0", "30", "15,45"]), st.sampled_from(["*", "*/2", "*/5"])), ZONES, MOMENTS
+)
 def test_what_follows_the_clock_is_every_minute_that_fits(parts: tuple[str, str], zone: str, after: datetime) -> None:
     text, where = f"{parts[0]} {parts[1]} * * *", ZoneInfo(zone)
     after = after.replace(second=0, microsecond=0)
