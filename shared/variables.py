@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 from shared.errors import FieldError, Invalid
 
+MAX_DEPTH = 20
+"""Lists and objects within each other. No kind's params come near; deeper ones are not worth walking through."""
+
 _PIECE = re.compile(r"\{\{|\}\}|\{(\w*)\}|[{}]")
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -41,22 +44,25 @@ def fill(params: Mapping[str, Any], given: Mapping[str, str], field: str) -> dic
         Invalid: unknown variables and lone braces, each with the field it is in; `field` is where the params are.
     """
     errors: list[FieldError] = []
-    filled = {name: _filled(value, given, f"{field}.{name}", errors) for name, value in params.items()}
+    filled = {name: _filled(value, given, f"{field}.{name}", errors, MAX_DEPTH) for name, value in params.items()}
     if errors:
         raise Invalid(errors[0]["message"], code="bad_variable", field=errors[0]["field"], errors=errors)
     return filled
 
 
-def _filled(value: Any, given: Mapping[str, str], field: str, errors: list[FieldError]) -> Any:
+def _filled(value: Any, given: Mapping[str, str], field: str, errors: list[FieldError], depth: int) -> Any:
     if isinstance(value, str):
         complaint = _complaint(value, given)
         if complaint:
             errors.append({"field": field, "message": complaint})
         return value if complaint else _PIECE.sub(lambda found: _piece(found, given), value)
-    if isinstance(value, Mapping):
-        return {name: _filled(part, given, f"{field}.{name}", errors) for name, part in value.items()}
+    if not depth and isinstance(value, (dict, list)):
+        errors.append({"field": field, "message": f"This is nested more than {MAX_DEPTH} deep."})
+        return value
+    if isinstance(value, dict):
+        return {name: _filled(part, given, f"{field}.{name}", errors, depth - 1) for name, part in value.items()}
     if isinstance(value, list):
-        return [_filled(part, given, f"{field}.{place}", errors) for place, part in enumerate(value)]
+        return [_filled(part, given, f"{field}.{place}", errors, depth - 1) for place, part in enumerate(value)]
     return value
 
 

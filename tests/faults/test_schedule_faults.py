@@ -17,7 +17,8 @@ BEATS = ("beat-2", "beat-3")
 
 # What is idle becomes due at this very moment; each row is told once for each of its due ticks.
 BECOME_DUE = text(
-    "update schedules set next_due = clock_timestamp() where next_due > now() + interval '1 hour' returning id, next_due"
+    "update schedules set next_due = clock_timestamp() where next_due > now() + interval '1 hour'"
+    " returning id, next_due"
 )
 
 

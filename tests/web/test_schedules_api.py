@@ -135,6 +135,13 @@ def test_bad_bodies_are_no_server_error(api: Api, body: bytes, method: str) -> N
     assert api(method, path, data=body, content_type="application/json").status_code in {400, 422}
 
 
+@pytest.mark.parametrize("depth", [100, 300, 600, 900, 5000])
+def test_deeply_nested_params_are_no_server_error(api: Api, depth: int) -> None:
+    deep = ('{"a":' * depth + '"{colour}"' + "}" * depth).encode()
+    body = b'{"name": "n", "cron": "@daily", "template": {"job": {"kind": "generate_speech", "params": ' + deep + b"}}}"
+    assert api("POST", "/api/schedules", data=body, content_type="application/json").status_code in {400, 422}
+
+
 def test_another_owners_schedule_is_not_there(api: Api, stranger: Api) -> None:
     links = api.make()["links"]
     for method, path, body in (
