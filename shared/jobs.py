@@ -96,6 +96,7 @@ def submit(
     checked = params if isinstance(params, Params) else kinds.validate(kind, params)
     row = draft(kind, checked, Terms(priority, pool, device, time_limit_s))
     asked = row["params"]
+    check(db, owner.id, checked, device)
     row |= {
         "owner_id": owner.id,
         "parent_id": parent_id,
@@ -108,12 +109,26 @@ def submit(
     given = row | {
         "params": to_json(asked).decode(),
         "step": PRIORITY_STEP_S,
-        "cap": _check(db, owner, checked, asked, device),
+        "cap": _room.cap_to_check(db, owner),
     }
     made = db.one(transitions.SUBMIT, given)
     if made is None:
         return Submitted(_earlier(db, owner, row), created=False)
     return Submitted(_new_job(row, *made), created=True)
+
+
+def check(db: Database, owner_id: str, params: Params, device: str | None = None) -> None:
+    """Check what a request refers to, without submitting it.
+
+    Raises:
+        Invalid: there is no such model or device.
+    """
+    for name, task in type(params).model_tasks().items():
+        model = getattr(params, name)
+        if model is not None:
+            library.check(db, owner_id, model, task, name)
+    if device:
+        check_device(db, device)
 
 
 def cancel(db: Database, owner_id: str, job_id: str) -> Job:
@@ -457,16 +472,6 @@ def _new_job(row: dict[str, Any], created_at: datetime, run_at: datetime) -> Job
         progress=Progress(),
         metrics={},
     )
-
-
-def _check(db: Database, owner: Owner, params: Params, asked: dict[str, Any], device: str | None) -> int | None:
-    """Check what a request refers to; the cap on queued jobs, where the submit itself must count."""
-    models = [(name, task) for name, task in type(params).model_tasks().items() if name in asked]
-    for name, task in models:
-        library.check(db, owner.id, asked[name], task, name)
-    if device:
-        check_device(db, device)
-    return _room.cap_to_check(db, owner)
 
 
 def _earlier(db: Database, owner: Owner, row: dict[str, Any]) -> Job:

@@ -45,3 +45,16 @@ def named(db: Database, name: str) -> Owner:
     if row is None:
         raise NotFound(f"There is no owner {name!r}.")
     return Owner(**row._mapping)
+
+
+def get(db: Database, owner_id: str) -> Owner:
+    """The owner with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with db.begin() as connection:
+        row = connection.execute(select(*_COLUMNS).where(owners.c.id == owner_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such owner.")
+    return Owner(**row._mapping)

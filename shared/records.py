@@ -266,3 +266,52 @@ models = Table(
     _when("created_at", now=True),
     UniqueConstraint("owner_id", "name", name="uq_models_name", postgresql_nulls_not_distinct=True),
 )
+
+# `next_due` is the first due tick that has not become a run; a paused schedule has none.
+schedules = Table(
+    "schedules",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cron", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("template", JSONB, nullable=False),
+    Column("overlap", Text, nullable=False),
+    Column("missed", Text, nullable=False),
+    Column("window_s", Integer),
+    _when("paused_at"),
+    Column("pause_reason", Text),
+    _when("next_due"),
+    _when("last_due"),
+    # Failed runs in a row, and the number of the last run.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("run_count", Integer, nullable=False, server_default="0"),
+    _when("created_at", now=True),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("overlap in ('skip','queue','cancel_old')", name="overlap"),
+    CheckConstraint("missed in ('skip','once','all')", name="missed"),
+    CheckConstraint("(missed = 'all') = (window_s is not null)", name="window"),
+    CheckConstraint("(paused_at is null) = (next_due is not null)", name="paused"),
+    Index("ix_schedules_owner", "owner_id", "id"),
+    Index("ix_schedules_due", "next_due", postgresql_where=text("next_due is not null")),
+)
+
+# One row for a due tick, whatever became of it: the key is what makes it one run with any number of beats.
+runs = Table(
+    "runs",
+    metadata,
+    Column("schedule_id", ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", DateTime(timezone=True), primary_key=True),
+    Column("number", Integer),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("manual", Boolean, nullable=False, server_default=text("false")),
+    Column("job_id", ForeignKey("jobs.id", ondelete="SET NULL")),
+    _when("created_at", now=True),
+    CheckConstraint("state in ('due','submitted','skipped','failed')", name="state"),
+    CheckConstraint("job_id is null or state = 'submitted'", name="job"),
+    Index("ix_runs_due", "schedule_id", postgresql_where=text("state = 'due'")),
+    Index("ix_runs_job", "job_id", postgresql_where=text("job_id is not null")),
+    Index("ix_runs_created", "created_at"),
+)
