@@ -77,6 +77,8 @@ class Runner:
         if left.requeued or left.ended:
             log.warning("%s: %d job(s) of a lost worker put back, %d ended", self.device.id, left.requeued, left.ended)
         self._ready = True
+        # Before the bell: the report also finds out whether "accelerated" jobs are this device's to claim.
+        persist(self._report)
         self.ringer.ring(*left.pools, *self._pools())
 
     def work_off(self) -> int:
