@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, RowMapping, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Exists, FromClause, RowMapping, case, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.db import Database
@@ -86,7 +86,7 @@ def report(db: Database, now: Report) -> bool:
 
 def list_devices(db: Database) -> list[Device]:
     """Every device that ever reported and was not removed, by name."""
-    alive = (devices.c.heartbeat_at > func.now() - _seconds(ALIVE_S)) & (devices.c.state != "stopped")
+    alive = _heard(ALIVE_S) & (devices.c.state != "stopped")
     with db.begin() as connection:
         rows = connection.execute(select(*devices.c, alive.label("alive")).order_by(devices.c.id)).mappings()
         return [_device(row) for row in rows]
@@ -106,21 +106,18 @@ def drain(db: Database, id_: str, *, wanted: bool = True) -> None:
 
 def serving(pool: str) -> ColumnElement[bool]:
     """Condition: a device that is up, takes jobs, and takes those of this pool."""
-    alive = (devices.c.heartbeat_at > func.now() - _seconds(ALIVE_S)) & devices.c.state.in_(["idle", "busy"])
+    alive = _heard(ALIVE_S) & devices.c.state.in_(["idle", "busy"])
     if "/" in pool:
         return alive & (devices.c.id == pool)
     if pool != "accelerated":
         return alive & (devices.c.pool == ("cpu" if pool == "io" else pool))
-    gpus = devices.alias("gpus")
-    has_gpu = exists().where(gpus.c.pool == "gpu", gpus.c.heartbeat_at > func.now() - _seconds(GPU_MEMORY_S))
-    return alive & (devices.c.pool == case((has_gpu, "gpu"), else_="cpu"))
+    return alive & (devices.c.pool == case((_gpu_heard(), "gpu"), else_="cpu"))
 
 
 def has_gpu(db: Database) -> bool:
     """Whether a GPU works for this installation, or did until a few minutes ago."""
-    recent = (devices.c.pool == "gpu") & (devices.c.heartbeat_at > func.now() - _seconds(GPU_MEMORY_S))
     with db.begin() as connection:
-        return connection.execute(select(devices.c.id).where(recent).limit(1)).first() is not None
+        return bool(connection.execute(select(_gpu_heard())).scalar_one())
 
 
 def forget(db: Database, *, silent_days: float = 7) -> int:
@@ -133,6 +130,15 @@ def forget(db: Database, *, silent_days: float = 7) -> int:
 def _device(row: RowMapping) -> Device:
     resident: Sequence[dict[str, Any]] = row["resident"]
     return Device(**{**row, "resident": tuple(Resident(**each) for each in resident)})
+
+
+def _heard(seconds: float, table: FromClause = devices) -> ColumnElement[bool]:
+    return table.c.heartbeat_at > func.now() - _seconds(seconds)
+
+
+def _gpu_heard() -> Exists:
+    gpus = devices.alias("gpus")
+    return exists().where(gpus.c.pool == "gpu", _heard(GPU_MEMORY_S, gpus))
 
 
 def _seconds(seconds: float) -> ColumnElement[timedelta]:

@@ -12,6 +12,7 @@ from shared.errors import Invalid, NotFound
 from shared.ids import is_id
 from shared.job import Event, Job, JobState, job_from
 from shared.records import costs, devices, events, jobs
+from shared.transitions import POOLS_WITH_WORK
 
 MAX_PAGE = 200
 
@@ -151,9 +152,8 @@ def ended(db: Database) -> list[tuple[str, JobState, int]]:
 
 def pools_with_work(db: Database) -> list[str]:
     """Pools that hold a job which could start now."""
-    due = (jobs.c.state == JobState.QUEUED) & (jobs.c.run_at <= func.now())
     with db.begin() as connection:
-        return list(connection.execute(select(jobs.c.pool).where(due).group_by(jobs.c.pool)).scalars())
+        return list(connection.execute(POOLS_WITH_WORK).scalars())
 
 
 def _mine(owner_id: str) -> ColumnElement[bool]:

@@ -13,8 +13,8 @@ _libc = ctypes.CDLL(None)
 def die_with_parent(signum: int = signal.SIGKILL, parent: int | None = None) -> None:
     """Have the kernel send us this signal when our parent ends, however it ends (Linux; elsewhere nothing happens).
 
-    The kernel's promise is tied to the *thread* that started us. `parent` is its pid, where that is known for
-    certain; one that has ended already ends us at once.
+    The kernel's promise is tied to the *thread* that started us. `parent` is the pid of the process that did, where it
+    is known from that side: one that has ended already, while we were still starting, ends us at once.
     """
     if sys.platform != "linux":
         return

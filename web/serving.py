@@ -1,5 +1,7 @@
 """What granian calls in each of its processes. It kills none of them when it is killed itself; the kernel does."""
 
+from multiprocessing import parent_process
+
 from flask import Flask
 
 from shared.logging import begin as begin_logging
@@ -10,7 +12,8 @@ from web import app
 
 def create_app() -> Flask:
     """The application, in a process that ends with granian's own."""
-    die_with_parent()
+    granian = parent_process()
+    die_with_parent(parent=granian.pid if granian else None)
     settings = Settings()
     begin_logging(settings)
     return app.create_app(settings)

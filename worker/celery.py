@@ -7,6 +7,7 @@ opens no store; its one child, started by spawn, does the work and is replaced w
 import logging
 import os
 
+from billiard.process import current_process
 from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 
 from shared.logging import begin as begin_logging
@@ -38,7 +39,7 @@ def _log(**_: object) -> None:
 @worker_process_init.connect
 def _begin(**_: object) -> None:
     """In the child: from here on jobs can be run."""
-    die_with_parent()
+    die_with_parent(parent=current_process()._parent_pid)
     if settings.kinds_path is not None:
         extend(settings.kinds_path)
     tasks.begin(settings, device)

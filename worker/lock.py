@@ -12,11 +12,6 @@ class DeviceLock:
         self._file = file
         self._descriptor: int | None = None
 
-    @property
-    def held(self) -> bool:
-        """Whether this process has the device."""
-        return self._descriptor is not None
-
     def take(self, *, wait: bool) -> bool:
         """Take the device; without `wait`, False where another process still has it."""
         self._file.parent.mkdir(parents=True, exist_ok=True)

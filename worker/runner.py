@@ -10,7 +10,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from shared import claims, devices, jobs, kinds
@@ -73,11 +72,13 @@ class Runner:
             os._exit(1)
 
     def _take_over(self) -> None:
-        """Put back what an earlier process of this device left, test the device, and look for work."""
+        """Put back what an earlier process of this device left, and look for work."""
         left = persist(lambda: jobs.reclaim(self.db, self.device.id, self.worker_id))
         if left.requeued or left.ended:
             log.warning("%s: %d job(s) of a lost worker put back, %d ended", self.device.id, left.requeued, left.ended)
         self._ready = True
+        # Before the bell: the report also finds out whether "accelerated" jobs are this device's to claim.
+        persist(self._report)
         self.ringer.ring(*left.pools, *self._pools())
 
     def work_off(self) -> int:
@@ -92,7 +93,7 @@ class Runner:
         """Run one claimed job to its end, whatever that is."""
         # There may be more: the next device hears of it while this one works.
         self.ringer.ring(job.pool)
-        workdir = self._scratch() / f"{job.id}-{job.attempt}"
+        workdir = self.settings.home / "tmp" / f"{job.id}-{job.attempt}"
         attempt = Attempt(
             job,
             db=self.db,
@@ -230,9 +231,6 @@ class Runner:
         if self.pulse.draining or self._drain_requested:
             return "draining"
         return "busy" if self._job_id else "idle"
-
-    def _scratch(self) -> Path:
-        return self.settings.home / "tmp"
 
 
 def _unexpected(error: BaseException) -> str:

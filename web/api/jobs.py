@@ -86,11 +86,9 @@ def show(path: JobPath) -> BaseResponse:
     here, owner_id = site(), identity().owner.id
     job = listing.get(here.db, owner_id, path.job_id)
     wait_s = _preferred_wait()
-    if wait_s and (job.done or here.watcher.sit()):
-        job = job if job.done else _changed(job, wait_s)
-        applied = True
-    else:
-        applied = False
+    applied = wait_s > 0 and (job.done or here.watcher.sit())
+    if applied and not job.done:
+        job = _changed(job, wait_s)
     answer = _answer(job)
     if applied:
         answer.headers["Preference-Applied"] = f"wait={wait_s}"
@@ -122,13 +120,12 @@ def events(path: JobPath) -> Response:
     """Follow a job (server-sent events): `job` at each change, `done` at its end. Last-Event-ID resumes."""
     here, owner_id = site(), identity().owner.id
     job = listing.get(here.db, owner_id, path.job_id)
-    if not here.watcher.sit():
-        raise Unavailable("Too many are watching at the moment; poll instead.", code="too_many_streams", retry_after=5)
     last = request.headers.get("Last-Event-ID", "")
     seen = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else -1
     if job.done and job.revision == seen:
-        here.watcher.stand()
         return Response(status=204)  # a browser's EventSource comes again after anything else
+    if not here.watcher.sit():
+        raise Unavailable("Too many are watching at the moment; poll instead.", code="too_many_streams", retry_after=5)
     stream = Response(stream_with_context(_events(job, seen, identity().key_id)), mimetype="text/event-stream")
     stream.headers["Cache-Control"] = "no-store"
     stream.headers["X-Accel-Buffering"] = "no"

@@ -38,14 +38,12 @@ def create(body: KeyRequest) -> Response:
     admin = "admin" in who.scopes
     if not admin and (body.owner is not None or not set(body.scopes) <= who.scopes):
         raise Forbidden("A key can give no more than it has. This needs an admin key.", code="admin_only")
-    owner_id = (
-        who.owner.id
-        if body.owner is None
-        else owners.ensure(site().db, body.owner, cap_queued=site().settings.queued_cap).id
-    )
+    here, owner = site(), who.owner
+    if body.owner is not None:
+        owner = owners.ensure(here.db, body.owner, cap_queued=here.settings.queued_cap)
     made = keys.create(
-        site().db,
-        owner_id,
+        here.db,
+        owner.id,
         body.label,
         tuple(body.scopes),
         expires_at=body.expires_at,
