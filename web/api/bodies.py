@@ -231,7 +231,9 @@ class ModelRequest(Strict):
     """A model to put into the library."""
 
     # Each part between slashes begins with a letter or a digit, so that a model's address is the one that it reads as.
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
+    name: str = Field(
+        min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+    )
     task: str = Field(min_length=1, max_length=60, pattern=r"^[a-z0-9-]+$")
     source: str = Field(min_length=1, max_length=500)
     title: str | None = Field(None, max_length=200)

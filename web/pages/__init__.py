@@ -8,7 +8,7 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, devices, job, jobs, keys, login, models, offline, translation, wording
+from web.pages import create, devices, job, jobs, keys, login, model, models, offline, translation, wording
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
@@ -18,6 +18,7 @@ BLUEPRINTS = (
     job.pages,
     devices.pages,
     models.pages,
+    model.pages,
     keys.pages,
     login.pages,
     offline.pages,

@@ -1,0 +1,144 @@
+"""The library: every model by its task, searched by words; and the form that adds one."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from pydantic import ValidationError
+from werkzeug.wrappers import Response as AnyResponse
+
+from shared import devices, library
+from shared.complaints import field_errors
+from shared.devices import Device
+from shared.errors import Conflict, FieldError, Forbidden, Invalid
+from shared.kinds.params import Task
+from shared.library import Model
+from web.api.bodies import ModelRequest
+from web.api.models import add_for
+from web.auth import identity, needs
+from web.pages.entries import entries
+from web.pages.memory import model_name
+from web.pages.translation import _
+from web.site import site
+
+# A model's name begins with a letter or a digit: under /models/-/ there is never one.
+pages = Blueprint("all_models", __name__, url_prefix="/models")
+
+MAX_SEARCH = 200
+
+ENTRIES = ("source", "task", "name", "title", "revision", "file", "licence", "base")
+"""The entries of the form, in the order in which they are drawn."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model of the list, and the devices that hold it in memory. `hidden`: one of the reader's own goes before."""
+
+    model: Model
+    on: list[str]
+    hidden: bool
+
+
+@pages.get("")
+@needs("jobs:read")
+def show() -> str:
+    """The page."""
+    return render_template("models/page.html", **_seen())
+
+
+@pages.get("/-/list")
+@needs("jobs:read")
+def part() -> Response:
+    """The list alone; 204 while it would be drawn the same."""
+    seen = _seen()
+    if seen["version"] == request.args.get("seen"):
+        return Response(status=204)
+    return Response(render_template("models/list.html", **seen))
+
+
+@pages.get("/-/add")
+@needs("models:write")
+def ask() -> str:
+    """The form, filled from the address."""
+    return _form({name: request.args.get(name, "") for name in ENTRIES}, [])
+
+
+@pages.post("/-/add")
+@needs("models:write")
+def add() -> AnyResponse | tuple[str, int]:
+    """Put the model into the library, and go to its page."""
+    typed = {name: request.form.get(name, "").strip() for name in ENTRIES}
+    try:
+        made = add_for(identity(), ModelRequest.model_validate({name: text for name, text in typed.items() if text}))
+    except ValidationError as error:
+        return _form(typed, field_errors(error)), 422
+    except Invalid as error:
+        return _form(typed, error.errors), 422
+    except (Conflict, Forbidden) as error:
+        return _form(typed, [{"field": error.field or "", "message": str(error)}]), 422
+    return redirect(url_for("model.show", name=made.name), 303)
+
+
+def task_word(task: str) -> str:
+    """A task as a reader calls it."""
+    return {
+        "text-generation": _("Text generation"),
+        "text-to-image": _("Text to image"),
+        "text-to-speech": _("Text to speech"),
+        "upscale": _("Enlarging pictures"),
+    }.get(task, task)
+
+
+def holders(every: Sequence[Device]) -> dict[str, list[str]]:
+    """Names of models, and the devices that hold each in memory now."""
+    found: dict[str, list[str]] = {}
+    for device in every:
+        for each in device.resident if device.alive else ():
+            found.setdefault(model_name(each.model), []).append(device.id)
+    return found
+
+
+def _seen() -> dict[str, Any]:
+    here, owner_id = site(), identity().owner.id
+    words = request.args.get("q", "")[:MAX_SEARCH]
+    every = library.list_models(here.db, owner_id)
+    own = {model.name for model in every if model.owner_id is not None}
+    on = holders(devices.list_devices(here.db))
+    rows = [
+        Row(model, [] if hidden else on.get(model.name, []), hidden)
+        for model in every
+        if _fits(model, words)
+        for hidden in [model.owner_id is None and model.name in own]
+    ]
+    return {
+        "q": words,
+        "total": len(every),
+        "known": {model.name for model in every},
+        "groups": _groups(rows),
+        "version": hashlib.sha256(repr((rows, len(every))).encode()).hexdigest()[:16],
+    }
+
+
+def _fits(model: Model, words: str) -> bool:
+    """Whether every one of these words is somewhere in what is known of the model."""
+    about = " ".join(
+        each or "" for each in (model.name, model.title, model.task, model.source, model.licence, model.base)
+    )
+    return all(each in about.casefold() for each in words.casefold().split())
+
+
+def _groups(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Rows by task: those that kinds know first, in their order, then any other."""
+    known: tuple[str, ...] = get_args(Task)
+    tasks = [*known, *sorted({row.model.task for row in rows} - set(known))]
+    found = [(task_word(task), [row for row in rows if row.model.task == task]) for task in tasks]
+    return [(title, each) for title, each in found if each]
+
+
+def _form(typed: Mapping[str, str], errors: Sequence[FieldError]) -> str:
+    tasks = [(task, task_word(task)) for task in get_args(Task)]
+    if typed["task"] and typed["task"] not in get_args(Task):
+        tasks.append((typed["task"], typed["task"]))
+    return render_template("models/add.html", form=entries(ENTRIES, typed, errors), tasks=tasks)
