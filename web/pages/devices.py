@@ -88,7 +88,7 @@ def _seen() -> dict[str, Any]:
     here, owner_id = site(), identity().owner.id
     every = devices.list_devices(here.db)
     work = plant.work(here.db, owner_id, [device.job_id for device in every if device.job_id])
-    names = library.tasks(here.db, owner_id)
+    names = {model.key: model.name for model in library.list_models(here.db, owner_id)}
     cards = [_card(device, work, names) for device in every]
     lines = [_line(queue) for queue in plant.queues(here.db)]
     return {

@@ -27,28 +27,22 @@ class Stretch:
 
 
 def stretches(device: Device, names: Mapping[str, str]) -> list[Stretch]:
-    """What is in a device's memory. Models that are not in the reader's library are not named."""
+    """What is in a device's memory. `names` are those of the reader's models by key; no other model is named."""
     if device.memory_total <= 0:
         return []
     found: list[Stretch] = []
     at = held = 0
     for number, each in enumerate(device.resident):
-        name = model_name(each.model)
-        known = name in names
         width = _width(each.bytes, device.memory_total, at)
-        title = name if known else _("A model that is not in your library")
-        found.append(Stretch(title, size(each.bytes), at, width, f"shade-{number % SHADES}", known))
+        title = names.get(each.model) or _("A model that is not in your library")
+        shade = f"shade-{number % SHADES}"
+        found.append(Stretch(title, size(each.bytes), at, width, shade, mine=each.model in names))
         at, held = at + width, held + each.bytes
     other = device.memory_used - held
     if other > device.memory_total * _LEAST:
         width = _width(other, device.memory_total, at)
         found.append(Stretch(_("Other"), size(other), at, width, "shade-other", mine=False))
     return found
-
-
-def model_name(resident: str) -> str:
-    """The library's name of a model in memory, whose key is `name@version`."""
-    return resident.split("@", 1)[0]
 
 
 def _width(amount: int, total: int, at: int) -> int:

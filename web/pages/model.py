@@ -54,7 +54,7 @@ def show(name: str) -> str:
         made_by=_made_by(model),
         uses=_uses(model),
         speeds=[Speed(kind_words(cost.kind)[0], cost) for cost in costs.of_model(here.db, model.name)],
-        on=holders(devices.list_devices(here.db)).get(model.name, []),
+        on=holders(devices.list_devices(here.db)).get(model.key, []),
         removable=_removable(model),
     )
 

@@ -19,7 +19,6 @@ from web.api.bodies import ModelRequest
 from web.api.models import add_for
 from web.auth import identity, needs
 from web.pages.entries import entries
-from web.pages.memory import model_name
 from web.pages.translation import _
 from web.site import site
 
@@ -92,11 +91,11 @@ def task_word(task: str) -> str:
 
 
 def holders(every: Sequence[Device]) -> dict[str, list[str]]:
-    """Names of models, and the devices that hold each in memory now."""
+    """The devices that hold each model in memory now, by the model's key."""
     found: dict[str, list[str]] = {}
     for device in every:
         for each in device.resident if device.alive else ():
-            found.setdefault(model_name(each.model), []).append(device.id)
+            found.setdefault(each.model, []).append(device.id)
     return found
 
 
@@ -107,7 +106,7 @@ def _seen() -> dict[str, Any]:
     own = {model.name for model in every if model.owner_id is not None}
     on = holders(devices.list_devices(here.db))
     rows = [
-        Row(model, [] if hidden else on.get(model.name, []), hidden)
+        Row(model, on.get(model.key, []), hidden)
         for model in every
         if _fits(model, words)
         for hidden in [model.owner_id is None and model.name in own]
