@@ -18,7 +18,7 @@ from web.pages import memory
 from web.pages.memory import Stretch
 from web.pages.rows import kind_words
 from web.pages.translation import _, plural
-from web.pages.wording import duration, word
+from web.pages.wording import duration, size, word
 from web.site import site
 
 pages = Blueprint("all_devices", __name__, url_prefix="/devices")
@@ -177,7 +177,8 @@ def _summary(cards: Sequence[Card]) -> str:
 def _version(cards: Sequence[Card], lines: Sequence[Line]) -> str:
     """Changes with what is drawn: not with each heartbeat, nor with a few bytes of memory."""
     seen = [
-        (card.device.id, card.device.title, card.state, card.draining, card.note, card.stretches, _at(card.work))
+        (card.device.id, card.device.title, card.state, card.device.drain_requested, card.note, card.stretches)
+        + (size(card.device.memory_used), size(card.device.memory_total), *_at(card.work))
         for card in cards
     ]
     # Relative times move on by themselves: the minute is a part of what is seen.
