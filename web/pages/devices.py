@@ -176,14 +176,17 @@ def _summary(cards: Sequence[Card]) -> str:
 
 def _version(cards: Sequence[Card], lines: Sequence[Line]) -> str:
     """Changes with what is drawn: not with each heartbeat, nor with a few bytes of memory."""
-    seen = [
-        (card.device.id, card.device.title, card.state, card.device.drain_requested, card.note, card.stretches)
-        + (size(card.device.memory_used), size(card.device.memory_total), *_at(card.work))
-        for card in cards
-    ]
+    seen = [_drawn(card) for card in cards]
     # Relative times move on by themselves: the minute is a part of what is seen.
     minute = datetime.now(UTC).strftime("%H:%M")
     return hashlib.sha256(repr([seen, lines, minute]).encode()).hexdigest()[:16]
+
+
+def _drawn(card: Card) -> tuple[object, ...]:
+    device = card.device
+    memory_words = (size(device.memory_used), size(device.memory_total))
+    held = (memory_words, card.stretches)
+    return (device.id, device.title, card.state, device.drain_requested, card.note, held, _at(card.work))
 
 
 def _at(work: Work | None) -> tuple[object, ...]:
