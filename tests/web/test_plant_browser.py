@@ -176,6 +176,7 @@ def test_a_key_is_made_copied_and_revoked(open_page: Callable[..., Page], script
     page.goto("/devices")
     with pytest.raises(Error, match="ERR_CACHE_MISS"):
         page.go_back()  # the browser has kept nothing, and asks before it sends the form again
+    page.wait_for_url("chrome-error://**")
     page.goto("/keys")
     assert made not in page.content()
     page.get_by_role("button", name="Revoke laptop").click()

@@ -11,6 +11,7 @@ from shared.costs import Cost
 from shared.errors import Forbidden, NotFound
 from shared.library import Model
 from web.auth import identity, needs
+from web.pages import lineage
 from web.pages.models import holders, task_word
 from web.pages.rows import kind_words
 from web.site import site
@@ -41,16 +42,16 @@ def show(name: str) -> str:
     """The page of a model."""
     here, owner_id = site(), identity().owner.id
     model = library.get(here.db, owner_id, name)
-    every = _by_name(library.list_models(here.db, owner_id))
-    bases = _bases(model, every)
+    every = lineage.by_name(library.list_models(here.db, owner_id))
+    line = lineage.line(model, every)
     return render_template(
         "models/one.html",
         model=model,
         task=task_word(model.task),
-        bases=bases,
-        lost_base=_lost_base([model, *bases], every),
+        bases=line[1:],
+        lost_base=lineage.lost_base(line, every),
         children=[each for each in every.values() if each.base == model.name and each.name != model.name],
-        licence=_licence([model, *bases]),
+        licence=lineage.licence(line),
         made_by=_made_by(model),
         uses=_uses(model),
         speeds=[Speed(kind_words(cost.kind)[0], cost) for cost in costs.of_model(here.db, model.name)],
@@ -74,33 +75,6 @@ def _removable(model: Model) -> bool:
     """Everybody's models are an admin's to remove, anybody's own their owner's."""
     who = identity()
     return who.may("models:write") and (model.owner_id is not None or "admin" in who.scopes)
-
-
-def _by_name(every: list[Model]) -> dict[str, Model]:
-    """Models by name; the reader's own go before everybody's."""
-    return {each.name: each for each in sorted(every, key=lambda each: each.owner_id is not None)}
-
-
-def _bases(model: Model, every: dict[str, Model]) -> list[Model]:
-    """What it was made from, and that from, as far as the library knows; nearest first."""
-    found: list[Model] = []
-    seen = {model.name}
-    while model.base and model.base in every and model.base not in seen:
-        model = every[model.base]
-        seen.add(model.name)
-        found.append(model)
-    return found
-
-
-def _lost_base(line: list[Model], every: dict[str, Model]) -> str | None:
-    """The base of the last in line, where the library does not have it."""
-    base = line[-1].base
-    return base if base and base not in every else None
-
-
-def _licence(line: list[Model]) -> tuple[str, Model] | None:
-    """The licence that holds for the first in line, and the model that states it; None where none does."""
-    return next(((each.licence, each) for each in line if each.licence), None)
 
 
 def _made_by(model: Model) -> str | None:

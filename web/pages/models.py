@@ -18,6 +18,7 @@ from shared.library import Model
 from web.api.bodies import ModelRequest
 from web.api.models import add_for
 from web.auth import identity, needs
+from web.pages import lineage
 from web.pages.entries import entries
 from web.pages.translation import _
 from web.site import site
@@ -36,6 +37,8 @@ class Row:
     """One model of the list, and the devices that hold it in memory. `hidden`: one of the reader's own goes before."""
 
     model: Model
+    licence: str | None
+    inherited: bool
     on: list[str]
     hidden: bool
 
@@ -103,21 +106,22 @@ def _seen() -> dict[str, Any]:
     here, owner_id = site(), identity().owner.id
     words = request.args.get("q", "")[:MAX_SEARCH]
     every = library.list_models(here.db, owner_id)
-    own = {model.name for model in every if model.owner_id is not None}
+    known = lineage.by_name(every)
     on = holders(devices.list_devices(here.db))
-    rows = [
-        Row(model, on.get(model.key, []), hidden)
-        for model in every
-        if _fits(model, words)
-        for hidden in [model.owner_id is None and model.name in own]
-    ]
+    rows = [_row(model, known, on.get(model.key, [])) for model in every if _fits(model, words)]
     return {
         "q": words,
         "total": len(every),
-        "known": {model.name for model in every},
+        "known": known,
         "groups": _groups(rows),
         "version": hashlib.sha256(repr((rows, len(every))).encode()).hexdigest()[:16],
     }
+
+
+def _row(model: Model, known: Mapping[str, Model], on: list[str]) -> Row:
+    holds = lineage.licence(lineage.line(model, known))
+    text, stated_by = holds if holds else (None, model)
+    return Row(model, text, inherited=stated_by is not model, on=on, hidden=known[model.name] is not model)
 
 
 def _fits(model: Model, words: str) -> bool:
