@@ -50,6 +50,11 @@ class Model:
     sha256: str | None
     created_at: datetime
 
+    @property
+    def key(self) -> str:
+        """Changes with the content: what a device that holds the model in memory knows it by."""
+        return f"{self.name}@{(self.sha256 or self.revision or self.id)[:16]}"
+
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -207,7 +212,6 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         raise JobError(
             "model_missing", f"The files of model {name!r} are gone: {model.source} is not there.", field="model"
         )
-    key = f"{model.name}@{(model.sha256 or model.revision or model.id)[:16]}"
     described = folder / "atelier.json"
     about = json.loads(described.read_text()) if described.is_file() else {}
     return ModelSource(
@@ -218,8 +222,8 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         revision=model.sha256 or model.revision,
         title=model.title,
         licence=model.licence,
-        key=key,
-        cache=cache / "derived" / hashlib.sha256(key.encode()).hexdigest()[:32],
+        key=model.key,
+        cache=cache / "derived" / hashlib.sha256(model.key.encode()).hexdigest()[:32],
         defaults=about.get("defaults", {}),
     )
 

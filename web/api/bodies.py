@@ -230,7 +230,10 @@ class ModelsBody(Answer):
 class ModelRequest(Strict):
     """A model to put into the library."""
 
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    # Each part between slashes begins with a letter or a digit, so that a model's address is the one that it reads as.
+    name: str = Field(
+        min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+    )
     task: str = Field(min_length=1, max_length=60, pattern=r"^[a-z0-9-]+$")
     source: str = Field(min_length=1, max_length=500)
     title: str | None = Field(None, max_length=200)
@@ -269,12 +272,19 @@ class DeviceBody(Answer):
     pool: str
     state: str
     alive: bool
+    drain_requested: bool = Field(description="Whether it was asked to take no new jobs.")
     note: str
     memory_total: int
     memory_used: int
     resident: list[ResidentBody]
     job_id: str | None = Field(description="The job that it runs, if it is one of yours.")
     heartbeat_at: datetime
+
+
+class DevicePath(BaseModel):
+    """A device's id, such as `host/cuda:0`."""
+
+    device_id: Annotated[str, Field(max_length=300)]
 
 
 class DevicesBody(Answer):

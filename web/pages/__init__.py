@@ -8,11 +8,21 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, job, jobs, login, offline, translation, wording
+from web.pages import create, devices, job, jobs, keys, login, model, models, offline, translation, wording
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
-BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages, offline.pages)
+BLUEPRINTS = (
+    create.pages,
+    jobs.pages,
+    job.pages,
+    devices.pages,
+    models.pages,
+    model.pages,
+    keys.pages,
+    login.pages,
+    offline.pages,
+)
 
 STAY = timedelta(days=30)
 """How long a browser stays logged in; its key may end sooner."""
@@ -43,6 +53,7 @@ def register(app: Flask) -> None:
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
         live_jobs=_live_jobs,
+        may=_may,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,
@@ -55,6 +66,11 @@ def _theme() -> str | None:
     """The reader's own choice; None follows the system's."""
     chosen = request.cookies.get("theme")
     return chosen if chosen in THEMES else None
+
+
+def _may(scope: str) -> bool:
+    """Whether the reader's key has this scope; of a reader who is not known yet, login will tell."""
+    return "identity" not in g or identity().may(scope)
 
 
 def _live_jobs() -> int:

@@ -10,7 +10,7 @@ from flask import url_for
 _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
-STYLES = ("tokens", "shell", "controls", "parts", "pages")
+STYLES = ("tokens", "shell", "controls", "parts", "pages", "plant")
 SCRIPTS = ("chrome", "form", "live")
 
 

@@ -47,7 +47,7 @@
     keysSwitch.addEventListener("change", () => localStorage.setItem("keys", keysSwitch.checked ? "on" : "off"));
   }
 
-  const places = { c: "/", j: "/jobs" };
+  const places = { c: "/", j: "/jobs", d: "/devices", m: "/models", k: "/keys" };
   let going = false;
 
   const letters = {
