@@ -97,6 +97,7 @@ def test_a_product_has_every_combination_and_its_last_field_changes_fastest(db: 
     assert batch.asked == {
         "mode": "product",
         "params": {"seed": 7},
+        "order": ["steps", "at_step"],
         "fields": {"steps": 2, "at_step": 3},
         "vary": {"steps": [1, 2], "at_step": [3, 4, 5]},
     }

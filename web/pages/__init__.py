@@ -8,11 +8,20 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, job, jobs, login, offline, translation, wording
+from web.pages import batch, batches, create, job, jobs, login, new_batch, offline, translation, wording
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
-BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages, offline.pages)
+BLUEPRINTS = (
+    create.pages,
+    jobs.pages,
+    job.pages,
+    batches.pages,
+    batch.pages,
+    new_batch.pages,
+    login.pages,
+    offline.pages,
+)
 
 STAY = timedelta(days=30)
 """How long a browser stays logged in; its key may end sooner."""
