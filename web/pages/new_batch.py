@@ -105,9 +105,9 @@ def _source(asked: BatchForm) -> Iterator[Source]:
 
 def _page(asked: BatchForm, *, errors: Sequence[FieldError] = (), token: str = "") -> str:
     kind = asked.kind
-    fields = forms.fields(kind, asked.typed, models(identity().owner.id), errors)
-    names = {each.name for each in fields}
     lines = asked.way != "vary"
+    fields = forms.fields(kind, asked.typed, models(identity().owner.id), [] if lines else errors)
+    names = {each.name for each in fields}
     return render_template(
         "batches/new.html",
         asked=asked,
