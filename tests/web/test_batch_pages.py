@@ -62,7 +62,7 @@ def test_the_list_is_newest_first_with_counts_in_words(mine: Visitor, driver: Dr
     assert text.index(second.id) < text.index(first.id)
     assert "1 failed · 2 queued" in text
     assert "4 queued" in text
-    assert "2 steps × 2 guidance" in text
+    assert "2 × 2: Steps, Guidance" in text
     assert "a list of 3" in text
     assert text.count('<svg class="counts"') == 2
 

@@ -17,7 +17,7 @@ from web.pages.translation import _
 MOST = 200
 """Cells of one page."""
 
-WIDE = 12
+WIDE = 10
 """Columns of one page."""
 
 

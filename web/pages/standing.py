@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.batch import Batch, BatchState, Tally
 from shared.job import JobState
+from web.pages.batch_grid import titles
 from web.pages.rows import kind_words
 from web.pages.translation import _, plural
 from web.pages.wording import duration
@@ -117,9 +118,10 @@ def made_of(batch: Batch) -> str:
     if asked.get("mode") == "file":
         return str(asked.get("file", ""))
     if asked.get("mode") in {"product", "zip"}:
-        lengths = asked.get("fields", {})
-        names = [name for name in asked.get("order", lengths) if name in lengths]
-        return " × ".join(f"{lengths[name]} {name}" for name in names)
+        lengths, names = asked.get("fields", {}), titles(batch.kind)
+        order = [name for name in asked.get("order", lengths) if name in lengths]
+        size = " × ".join(f"{lengths[name]:,}" for name in order) if asked["mode"] == "product" else f"{batch.total:,}"
+        return f"{size}: {', '.join(_(names.get(name, name)) for name in order)}"
     return plural("a list of %(num)s", "a list of %(num)s", batch.total)
 
 
