@@ -383,6 +383,18 @@ def test_the_sample_of_every_kind_is_a_file_that_is_taken(mine: Visitor) -> None
     assert send(mine, sample[1].encode(), "sample.csv").status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("way", "name"),
+    [("vary", name) for name in ("batch.title", "prompt", "vary.prompt", "vary.steps")]
+    + [("list", "batch.title"), ("list", "batch.items")],
+)
+def test_what_cannot_be_stored_is_refused(mine: Visitor, driver: Driver, way: str, name: str) -> None:
+    fields = {"batch.way": way, "batch.items": '{"prompt": "a"}', "prompt": "a", "vary.steps": "1\n2"}
+    fields[name] = fields.get(name, "") + "\x00"
+    assert mine.post("/batches/new", kind=KIND, **fields).status_code == 422
+    assert newest(driver.db, driver.owner) is None
+
+
 def test_a_double_click_is_one_batch_and_a_changed_form_another(mine: Visitor, driver: Driver) -> None:
     form = {"kind": KIND, "prompt": "a", "vary.steps": "1\n2", "token": "t"}
     assert mine.post("/batches/new", **form).location == mine.post("/batches/new", **form).location

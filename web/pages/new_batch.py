@@ -14,6 +14,7 @@ from shared import batches, kinds
 from shared.batch import Batch
 from shared.errors import FieldError, Invalid, TooMany, WrongMedia
 from shared.sources import Source
+from shared.text import UNSTORABLE, storable
 from web import forms
 from web.api.batches import file_source
 from web.auth import identity, needs
@@ -79,6 +80,8 @@ def submit() -> Response | tuple[str, int] | str:
 def _submit(asked: BatchForm, token: str) -> Batch:
     if len(asked.title) > MAX_TITLE:
         raise Invalid(_("Must be %(n)s characters or fewer.", n=MAX_TITLE), field=TITLE)
+    if not storable(asked.title):
+        raise Invalid(UNSTORABLE, field=TITLE)
     with _source(asked) as source:
         submitted = batches.submit(
             site().db,
