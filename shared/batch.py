@@ -42,12 +42,21 @@ class Batch:
 class Tally:
     """How a batch stands: of each number its latest job counts, so one that was retried counts once.
 
-    `version` changes whenever a job does.
+    `version` changes whenever a job does. `mean_s` is how long those that succeeded ran, if any has.
     """
 
     counts: dict[JobState, int]
     version: str
     finished_at: datetime | None
+    mean_s: float | None = None
+
+    @property
+    def left_s(self) -> float | None:
+        """About how long until its end, if as many run at a time as now; None where there is nothing to judge by."""
+        running = self.counts[JobState.RUNNING]
+        if not running or self.mean_s is None:
+            return None
+        return self.mean_s * (self.counts[JobState.QUEUED] + running / 2) / running
 
     @property
     def state(self) -> BatchState:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -55,7 +56,7 @@ def page(db: Database, owner_id: str, *, limit: int = 20, cursor: str | None = N
 def tallies(db: Database, found: Sequence[Batch]) -> dict[str, Tally]:
     """How each of these batches stands, in one query."""
     latest = (
-        select(jobs.c.batch_id, jobs.c.id, jobs.c.state, jobs.c.revision, jobs.c.finished_at)
+        select(jobs.c.batch_id, jobs.c.id, jobs.c.state, jobs.c.revision, jobs.c.started_at, jobs.c.finished_at)
         .where(jobs.c.batch_id.in_([batch.id for batch in found]))
         .ext(distinct_on(jobs.c.batch_id, jobs.c.batch_index))
         # The very order of the index, read backwards.
@@ -63,7 +64,14 @@ def tallies(db: Database, found: Sequence[Batch]) -> dict[str, Tally]:
         .subquery()
     )
     each = (latest.c.batch_id, latest.c.state)
-    figures = (func.count(), func.max(latest.c.id), func.sum(latest.c.revision), func.max(latest.c.finished_at))
+    took_s = func.extract("epoch", latest.c.finished_at - latest.c.started_at)
+    figures = (
+        func.count(),
+        func.max(latest.c.id),
+        func.sum(latest.c.revision),
+        func.max(latest.c.finished_at),
+        func.avg(took_s),
+    )
     rows: dict[str, list[Any]] = {batch.id: [] for batch in found}
     with db.begin() as connection:
         for batch_id, *rest in connection.execute(select(*each, *figures).group_by(*each)):
@@ -89,6 +97,20 @@ def items(
     return Page(found[:limit], next=str(found[limit - 1].batch_index) if len(found) > limit else None)
 
 
+def numbered(db: Database, batch: Batch, numbers: Sequence[int]) -> dict[int, Job]:
+    """The latest job of each of these numbers, MAX_PAGE of them at most."""
+    query = (
+        select(*jobs.c)
+        .where(jobs.c.batch_id == batch.id, jobs.c.owner_id == batch.owner_id)
+        .where(jobs.c.batch_index.in_(numbers[:MAX_PAGE]))
+        .ext(distinct_on(jobs.c.batch_index))
+        .order_by(jobs.c.batch_index, jobs.c.id.desc())
+    )
+    with db.begin() as connection:
+        found = [job_from(row) for row in connection.execute(query).mappings()]
+    return {job.batch_index or 0: job for job in found}
+
+
 def every_item(db: Database, batch: Batch) -> Iterator[list[Job]]:
     """All of them, a page at a time; no transaction stays open between the pages."""
     for after in range(0, batch.total, MAX_PAGE):
@@ -112,15 +134,17 @@ def _latest(batch: Batch, after: int, states: Sequence[JobState], last: int | No
     return select(latest).where(*wanted).order_by(latest.c.batch_index)
 
 
-def _tally(states: Sequence[tuple[JobState, int, str, int, datetime | None]]) -> Tally:
+def _tally(states: Sequence[tuple[JobState, int, str, int, datetime | None, Decimal | None]]) -> Tally:
     counts = dict.fromkeys(JobState, 0)
     for state, count, *_ in states:
         counts[JobState(state)] = count
-    newest = max((job_id for _, _, job_id, _, _ in states), default="")
-    ended = [moment for *_, moment in states if moment is not None]
+    newest = max((job_id for _, _, job_id, *_ in states), default="")
+    ended = [moment for *_, moment, _ in states if moment is not None]
+    took = [mean for state, *_, mean in states if state == JobState.SUCCEEDED and mean is not None]
     live = counts[JobState.QUEUED] or counts[JobState.RUNNING]
     return Tally(
         counts=counts,
-        version=f"{newest[-26:]}-{sum(revision for _, _, _, revision, _ in states)}",
+        version=f"{newest[-26:]}-{sum(revision for _, _, _, revision, *_ in states)}",
         finished_at=max(ended) if ended and not live else None,
+        mean_s=float(took[0]) if took else None,
     )

@@ -46,8 +46,11 @@ class Varied:
 
     @property
     def asked(self) -> dict[str, Any]:
-        """The template and the values, or only how many where they are very long."""
-        asked: dict[str, Any] = {"mode": self.mode, "params": dict(self.params)}
+        """The template and the values, or only how many where they are very long.
+
+        The order of the fields is told apart: JSONB keeps none.
+        """
+        asked: dict[str, Any] = {"mode": self.mode, "params": dict(self.params), "order": list(self.vary)}
         asked["fields"] = {name: len(values) for name, values in self.vary.items()}
         vary = {name: list(values) for name, values in self.vary.items()}
         return asked | ({"vary": vary} if len(to_json(vary)) <= MAX_KEPT else {})

@@ -97,10 +97,29 @@ def test_a_product_has_every_combination_and_its_last_field_changes_fastest(db: 
     assert batch.asked == {
         "mode": "product",
         "params": {"seed": 7},
+        "order": ["steps", "at_step"],
         "fields": {"steps": 2, "at_step": 3},
         "vary": {"steps": [1, 2], "at_step": [3, 4, 5]},
     }
     assert {job.seed for job in items(db, batch)} == {7}
+
+
+def test_what_is_left_is_judged_by_those_that_succeeded(db: Database, owner: Owner) -> None:
+    batch = submit(db, owner, 5)
+    assert batch_listing.tally(db, batch).left_s is None
+    first, second = claims.claim(db, HERE, lease_s=30), claims.claim(db, HERE, lease_s=30)
+    assert first is not None
+    assert second is not None
+    jobs.finish(db, first, [], progress=Progress(), metrics={})
+    tally = batch_listing.tally(db, batch)
+    assert tally.mean_s is not None
+    assert tally.left_s == pytest.approx(tally.mean_s * 3.5)
+    jobs.fail(db, second, "odd", "No.")
+    assert batch_listing.tally(db, batch).left_s is None, "nothing runs"
+    assert {number: job.state for number, job in batch_listing.numbered(db, batch, [2, 4, 9]).items()} == {
+        2: JobState.FAILED,
+        4: JobState.QUEUED,
+    }
 
 
 def test_a_zip_goes_side_by_side(db: Database, owner: Owner) -> None:

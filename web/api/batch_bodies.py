@@ -88,7 +88,9 @@ class BatchBody(Answer):
     counts: CountsBody
     priority: int
     pool: str
-    asked: dict[str, Any] = Field(description="`mode`, `params` in common, and `vary`, `items` or `file`.")
+    asked: dict[str, Any] = Field(
+        description="`mode`, `params` in common, and `vary` in its `order`, `items` or `file`."
+    )
     created_at: datetime
     finished_at: datetime | None
     links: BatchLinksBody

@@ -89,7 +89,7 @@ def upload(query: UploadQuery) -> Response:
             return problems.invalid_body(error)
         if about.kind is None:
             raise Invalid("This is needed.", code="invalid", field="kind")
-        return _submit(about.kind, _source(about.kind, _common(about.params), sent), about)
+        return _submit(about.kind, file_source(about.kind, _common(about.params), sent), about)
 
 
 @api.get("", responses={200: BatchPageBody})
@@ -177,7 +177,7 @@ def _submit(kind: str, source: Source, about: BatchRequest | UploadQuery) -> Res
     return answer
 
 
-def _source(kind: str, params: dict[str, Any], sent: Upload) -> Source:
+def file_source(kind: str, params: dict[str, Any], sent: Upload) -> Source:
     """What the file is by its name, or else by its type."""
     form = _SUFFIXES.get(PurePath(sent.name).suffix.lower())
     if form is None:

@@ -8,7 +8,22 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, devices, job, jobs, keys, login, model, models, offline, translation, wording
+from web.pages import (
+    batch,
+    batches,
+    create,
+    devices,
+    job,
+    jobs,
+    keys,
+    login,
+    model,
+    models,
+    new_batch,
+    offline,
+    translation,
+    wording,
+)
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
@@ -20,6 +35,9 @@ BLUEPRINTS = (
     models.pages,
     model.pages,
     keys.pages,
+    batches.pages,
+    batch.pages,
+    new_batch.pages,
     login.pages,
     offline.pages,
 )
