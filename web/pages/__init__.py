@@ -8,11 +8,11 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, job, jobs, login, offline, translation, wording
+from web.pages import create, due, job, jobs, login, offline, schedule, schedules, translation, wording
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
-BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages, offline.pages)
+BLUEPRINTS = (create.pages, jobs.pages, job.pages, schedules.pages, schedule.pages, login.pages, offline.pages)
 
 STAY = timedelta(days=30)
 """How long a browser stays logged in; its key may end sooner."""
@@ -27,12 +27,15 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         ago=wording.ago,
+        ahead=due.ahead,
         clock=wording.clock,
         duration=wording.duration,
         exact=wording.exact,
         figure=wording.figure,
         label=wording.label,
+        offset=due.offset,
         size=wording.size,
+        wall=due.wall,
         word=wording.word,
     )
     app.jinja_env.globals.update(

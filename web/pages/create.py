@@ -37,7 +37,7 @@ def show() -> str:
 @needs("jobs:write")
 def submit() -> Response | tuple[str, int]:
     """Submit the form; the same form sent twice is one job."""
-    kind = _known(request.form.get("kind", ""))
+    kind = known(request.form.get("kind", ""))
     token = request.form.get("token", "")
     typed = forms.from_form(kind, request.form, complete=True)
     try:
@@ -73,7 +73,7 @@ def _page(kind: str, typed: Typed, *, errors: Sequence[FieldError] = (), source:
         kind=kind,
         declared=kinds.params_class(kind),
         kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
-        fields=forms.fields(kind, typed, _models(owner_id), errors),
+        fields=forms.fields(kind, typed, models(owner_id), errors),
         general=forms.general_errors(kind, errors),
         roles=forms.ROLES,
         source=source,
@@ -86,13 +86,13 @@ def _page(kind: str, typed: Typed, *, errors: Sequence[FieldError] = (), source:
 def _prefilled(source: str) -> tuple[str, Typed]:
     """The kind that is asked for, and the settings of the job that is remixed: all but its seed."""
     if not source:
-        return _known(request.args.get("kind", "")), {}
+        return known(request.args.get("kind", "")), {}
     job = listing.get(site().db, identity().owner.id, source)
-    kind = _known(job.kind)
+    kind = known(job.kind)
     return kind, forms.from_params(kind, {name: value for name, value in job.params.items() if name != "seed"})
 
 
-def _known(kind: str) -> str:
+def known(kind: str) -> str:
     """The kind of this name.
 
     Raises:
@@ -105,8 +105,8 @@ def _known(kind: str) -> str:
     return kind
 
 
-def _models(owner_id: str) -> list[ModelChoice]:
-    return [ModelChoice(each.name, each.title, each.task) for each in library.list_models(site().db, owner_id)]
+def models(owner_id: str) -> list[ModelChoice]:
+    return [ModelChoice(each.name, each.title, each.task) for each in library.listmodels(site().db, owner_id)]
 
 
 def _once(token: str, kind: str, typed: dict[str, Any]) -> str:
