@@ -106,7 +106,7 @@ def known(kind: str) -> str:
 
 
 def models(owner_id: str) -> list[ModelChoice]:
-    return [ModelChoice(each.name, each.title, each.task) for each in library.listmodels(site().db, owner_id)]
+    return [ModelChoice(each.name, each.title, each.task) for each in library.list_models(site().db, owner_id)]
 
 
 def _once(token: str, kind: str, typed: dict[str, Any]) -> str:
