@@ -55,9 +55,14 @@ def page(db: Database, owner_id: str, *, limit: int = 20, cursor: str | None = N
 
 def tallies(db: Database, found: Sequence[Batch]) -> dict[str, Tally]:
     """How each of these batches stands, in one query."""
+    return tallies_of(db, [batch.id for batch in found])
+
+
+def tallies_of(db: Database, batch_ids: Sequence[str]) -> dict[str, Tally]:
+    """How the batches with these ids stand; whose they are, the caller knows."""
     latest = (
         select(jobs.c.batch_id, jobs.c.id, jobs.c.state, jobs.c.revision, jobs.c.started_at, jobs.c.finished_at)
-        .where(jobs.c.batch_id.in_([batch.id for batch in found]))
+        .where(jobs.c.batch_id.in_(batch_ids))
         .ext(distinct_on(jobs.c.batch_id, jobs.c.batch_index))
         # The very order of the index, read backwards.
         .order_by(jobs.c.batch_id.desc(), jobs.c.batch_index.desc(), jobs.c.id.desc())
@@ -72,7 +77,7 @@ def tallies(db: Database, found: Sequence[Batch]) -> dict[str, Tally]:
         func.max(latest.c.finished_at),
         func.avg(took_s),
     )
-    rows: dict[str, list[Any]] = {batch.id: [] for batch in found}
+    rows: dict[str, list[Any]] = {batch_id: [] for batch_id in batch_ids}
     with db.begin() as connection:
         for batch_id, *rest in connection.execute(select(*each, *figures).group_by(*each)):
             rows[batch_id].append(rest)

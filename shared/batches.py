@@ -79,6 +79,20 @@ def submit(
     return SubmittedBatch(earlier, created=False)
 
 
+def check(db: Database, owner: Owner, kind: str, source: Source, terms: Terms) -> None:
+    """Check every item of a source as `submit` would, without submitting anything.
+
+    Raises:
+        NotFound: there is no such kind.
+        Invalid: items are wrong, or there are none or too many.
+    """
+    _storable(source.asked)
+    if terms.device is not None:
+        jobs.check_device(db, terms.device)
+    with write_down(db, owner, kind, source, terms):
+        pass
+
+
 def place(
     connection: Connection,
     owner: Owner,

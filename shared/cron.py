@@ -97,6 +97,12 @@ def zone(name: str) -> ZoneInfo:
     )
 
 
+def zones() -> list[str]:
+    """The zones that people choose among: those of a place, and UTC."""
+    places = (name for name in _zones().values() if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/")))
+    return ["UTC", *sorted(places)]
+
+
 def ticks(cron: str, where: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """The due ticks after a moment, in UTC, each later than the one before."""
     after = after.astimezone(UTC)

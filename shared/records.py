@@ -307,11 +307,14 @@ runs = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("manual", Boolean, nullable=False, server_default=text("false")),
+    # What it submitted: one or the other.
     Column("job_id", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("batch_id", ForeignKey("batches.id", ondelete="SET NULL")),
     _when("created_at", now=True),
     CheckConstraint("state in ('due','submitted','skipped','failed')", name="state"),
-    CheckConstraint("job_id is null or state = 'submitted'", name="job"),
+    CheckConstraint("num_nonnulls(job_id, batch_id) <= (state = 'submitted')::int", name="submitted"),
     Index("ix_runs_due", "schedule_id", postgresql_where=text("state = 'due'")),
     Index("ix_runs_job", "job_id", postgresql_where=text("job_id is not null")),
+    Index("ix_runs_batch", "batch_id", postgresql_where=text("batch_id is not null")),
     Index("ix_runs_created", "created_at"),
 )

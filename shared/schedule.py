@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy import RowMapping
 
+from shared.batch import BatchState
 from shared.job import JobState
 from shared.templates import Template
 from shared.text import UNSTORABLE, storable
@@ -96,8 +97,10 @@ class Run:
     reason: str | None
     manual: bool
     job_id: str | None
+    batch_id: str | None
     created_at: datetime
     job_state: JobState | None = None
+    batch_state: BatchState | None = None
 
 
 def schedule_from(row: RowMapping) -> Schedule:
@@ -113,7 +116,7 @@ def schedule_from(row: RowMapping) -> Schedule:
 
 def run_from(row: RowMapping) -> Run:
     """A `Run` from a row of the runs table, joined with its job's state where that is asked for."""
-    values = {name: row[name] for name in Run.__dataclass_fields__ if name != "job_state"}
+    values = {name: row[name] for name in Run.__dataclass_fields__ if name not in {"job_state", "batch_state"}}
     job_state = row.get("job_state")
     values["state"] = RunState(row["state"])
     return Run(**values, job_state=JobState(job_state) if job_state else None)

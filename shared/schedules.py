@@ -8,16 +8,17 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import cron, jobs, kinds, ticks
+from shared import batches, cron, jobs, kinds, ticks
 from shared.complaints import field_errors, sentence
 from shared.db import Database
 from shared.errors import Conflict, FieldError, Invalid, NotFound
 from shared.ids import is_id, new_id
 from shared.owners import Owner
-from shared.records import jobs as job_rows
 from shared.records import runs as run_rows
 from shared.records import schedules
+from shared.run_listing import RUNS, with_batches
 from shared.schedule import WINDOW_S, Run, RunState, Schedule, Terms, run_from, schedule_from
+from shared.templates import Template
 
 MAX_SCHEDULES = 1000
 """Schedules of one owner."""
@@ -147,8 +148,8 @@ def run_now(db: Database, owner_id: str, schedule_id: str) -> RunNow:
             _update(connection, schedule.id, {"run_count": number})
     pools = ticks.submit_runs(db, schedule.id, wait=True)
     with db.begin() as connection:
-        found = connection.execute(_RUNS.where(_this(schedule.id), run_rows.c.due_at == due_at)).mappings().one()
-    return RunNow(run_from(found), pools)
+        found = connection.execute(RUNS.where(_this(schedule.id), run_rows.c.due_at == due_at)).mappings().one()
+    return RunNow(with_batches(db, [run_from(found)])[0], pools)
 
 
 # ---- look -----------------------------------------------------------------------------------------------------
@@ -183,21 +184,19 @@ def runs(db: Database, owner_id: str, schedule_id: str, *, limit: int = 50, curs
         NotFound: the owner has no such schedule.
     """
     limit = max(1, min(limit, MAX_PAGE))
-    query = _RUNS.order_by(run_rows.c.due_at.desc()).limit(limit + 1)
+    query = RUNS.order_by(run_rows.c.due_at.desc()).limit(limit + 1)
     if cursor is not None:
         query = query.where(run_rows.c.due_at < _moment(cursor))
     with db.begin() as connection:
         schedule = _owned(connection, owner_id, schedule_id)
         found = [run_from(row) for row in connection.execute(query.where(_this(schedule.id))).mappings()]
+    found = with_batches(db, found)
     last = found[limit - 1].due_at.astimezone(UTC).strftime(_CURSOR) if len(found) > limit else None
     return RunPage(found[:limit], next=last)
 
 
 # ---- pieces ---------------------------------------------------------------------------------------------------
 
-_RUNS = select(*run_rows.c, job_rows.c.state.label("job_state")).select_from(
-    run_rows.outerjoin(job_rows, job_rows.c.id == run_rows.c.job_id)
-)
 # Without a plus sign, which an address would have to escape.
 _CURSOR = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -208,21 +207,33 @@ def _checked(db: Database, owner: Owner, terms: Terms, now: datetime, run: int) 
     due = next(cron.ticks(terms.cron, cron.zone(terms.zone), now), None)
     if due is None:
         raise Invalid("No due tick comes within 50 years.", code="bad_cron", field="cron")
-    job = ticks.filled(terms, due, run).job
-    try:
-        jobs.check(db, owner.id, kinds.validate(job.kind, job.params), job.device)
-    except NotFound as error:
-        raise Invalid(str(error), code="unknown_kind", field="template.job.kind") from error
-    except Invalid as error:
-        raise _within("template.job" if error.field == "device" else "template.job.params", error) from error
+    _check_template(db, owner, ticks.filled(terms, due, run))
     return terms, due
 
 
-def _within(place: str, error: Invalid) -> Invalid:
-    """The same complaint, its fields named from the top of the request."""
-    told: list[FieldError] = [
-        {"field": f"{place}.{each['field']}".rstrip("."), "message": each["message"]} for each in error.errors
-    ]
+def _check_template(db: Database, owner: Owner, template: Template) -> None:
+    content = template.content
+    here, own = ("template.job", {"device"})
+    if template.batch is not None:
+        here, own = ("template.batch", {"device", "vary", "params"})
+    try:
+        if template.batch is None:
+            jobs.check(db, owner.id, kinds.validate(content.kind, content.params), content.device)
+        else:
+            source, asked = ticks.batch_of(template.batch)
+            batches.check(db, owner, content.kind, source, asked)
+    except NotFound as error:
+        raise Invalid(str(error), code="unknown_kind", field=f"{here}.kind") from error
+    except Invalid as error:
+        raise _within(here, own, error) from error
+
+
+def _within(place: str, own: set[str], error: Invalid) -> Invalid:
+    """The same complaint, its fields named from the top of the request; what is not the template's own is a param."""
+    told: list[FieldError] = []
+    for each in error.errors:
+        inner = f"{place}.{each['field']}" if each["field"].split(".")[0] in own else f"{place}.params.{each['field']}"
+        told.append({"field": inner.rstrip("."), "message": each["message"]})
     return Invalid(str(error), code=error.code, field=told[0]["field"], errors=told)
 
 

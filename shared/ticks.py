@@ -1,8 +1,9 @@
-"""Due ticks become runs, and runs become jobs: exactly one run a due tick, with any number of beats.
+"""Due ticks become runs, and runs become jobs or batches: exactly one run a due tick, with any number of beats.
 
 Two phases, each with the schedule's row locked and skipped by whoever comes second. First the due ticks are written
 down as runs and `next_due` moves on, in one transaction. Then each run is submitted under an idempotency key of its
-own and marked. A crash between them leaves runs that are due; a crash between submit and mark finds its job again.
+own and marked. A crash between them leaves runs that are due; a crash between submit and mark finds its job or batch
+again.
 """
 
 import logging
@@ -15,15 +16,17 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import cron, jobs, owners, templates, variables
+from shared import batches, cron, drafts, jobs, owners, templates, variables
 from shared.db import Database
 from shared.errors import AtelierError, Conflict, Invalid, NotFound, TooMany, Unavailable
 from shared.job import JobState
 from shared.owners import Owner
 from shared.plan import Plan, Tick, Timing, plan
+from shared.records import batches as batch_rows
 from shared.records import jobs as job_rows
 from shared.records import runs, schedules
-from shared.schedule import Run, RunState, Schedule, Terms, run_from, schedule_from
+from shared.schedule import Run, RunState, Terms, run_from, schedule_from
+from shared.variations import Varied
 
 AT_ONCE = 100
 """Schedules planned in one transaction."""
@@ -144,6 +147,7 @@ class _Outcome:
     state: RunState
     reason: str | None = None
     job_id: str | None = None
+    batch_id: str | None = None
     pool: str | None = None
     refused: bool = False
 
@@ -158,7 +162,8 @@ def _submit_oldest(db: Database, schedule_id: str, *, wait: bool) -> _Outcome | 
             return None
         run = run_from(found)
         outcome = _submit(db, connection, row, run)
-        marked = {"state": outcome.state, "job_id": outcome.job_id, "reason": outcome.reason or run.reason}
+        marked = {"state": outcome.state, "job_id": outcome.job_id, "batch_id": outcome.batch_id}
+        marked |= {"reason": outcome.reason or run.reason}
         this = (runs.c.schedule_id == schedule_id) & (runs.c.due_at == run.due_at)
         connection.execute(update(runs).where(this).values(marked))
         _set(connection, schedule_id, _counted(row, outcome))
@@ -168,19 +173,23 @@ def _submit_oldest(db: Database, schedule_id: str, *, wait: bool) -> _Outcome | 
 def _submit(db: Database, connection: Connection, row: RowMapping, run: Run) -> _Outcome:
     """Decide by the overlap policy, and submit; Unavailable leaves the run as it was."""
     key = f"schedule:{run.schedule_id}:{run.due_at.astimezone(UTC).isoformat()}"
-    mine = (job_rows.c.owner_id == row["owner_id"]) & (job_rows.c.idempotency_key == key)
-    made = connection.execute(select(job_rows.c.id, job_rows.c.pool).where(mine)).one_or_none()
-    if made is not None:
-        return _Outcome(RunState.SUBMITTED, job_id=made.id, pool=made.pool)
+    earlier = _submitted(connection, row["owner_id"], key)
+    if earlier is not None:
+        return earlier
     try:
         schedule = schedule_from(row)
         owner = owners.get(db, schedule.owner_id)
-        live = _live_jobs(connection, schedule.id)
-        if live and schedule.terms.overlap == "skip":
-            return _Outcome(RunState.SKIPPED, f"The job of an earlier run, {live[0]}, has not ended yet.")
+        live_jobs, live_batches = _live_jobs(connection, schedule.id), _live_batches(connection, schedule.id)
+        if schedule.terms.overlap == "skip" and (live_jobs or live_batches):
+            told = (
+                f"job of an earlier run, {live_jobs[0]},"
+                if live_jobs
+                else f"batch of an earlier run, {live_batches[0]},"
+            )
+            return _Outcome(RunState.SKIPPED, f"The {told} has not ended yet.")
         if schedule.terms.overlap == "cancel_old":
-            _cancel(db, owner, live)
-        return _submit_job(db, owner, schedule, run, key)
+            _cancel(db, owner, live_jobs, live_batches)
+        return _submit_template(db, owner, filled(schedule.terms, run.due_at, run.number or 0), key)
     except TooMany as error:
         return _Outcome(RunState.FAILED, str(error))
     except (Invalid, NotFound) as error:
@@ -189,8 +198,24 @@ def _submit(db: Database, connection: Connection, row: RowMapping, run: Run) -> 
         return _Outcome(RunState.FAILED, "Its template is of a form that is no longer known.", refused=True)
 
 
-def _submit_job(db: Database, owner: Owner, schedule: Schedule, run: Run, key: str) -> _Outcome:
-    job = filled(schedule.terms, run.due_at, run.number or 0).job
+def _submitted(connection: Connection, owner_id: str, key: str) -> _Outcome | None:
+    """What was submitted under this key already, before somebody crashed."""
+    for rows, name in ((job_rows, "job_id"), (batch_rows, "batch_id")):
+        mine = (rows.c.owner_id == owner_id) & (rows.c.idempotency_key == key)
+        made = connection.execute(select(rows.c.id, rows.c.pool).where(mine)).one_or_none()
+        if made is not None:
+            return _Outcome(RunState.SUBMITTED, pool=made.pool, **{name: made.id})
+    return None
+
+
+def _submit_template(db: Database, owner: Owner, template: templates.Template, key: str) -> _Outcome:
+    if template.batch is not None:
+        source, terms = batch_of(template.batch)
+        made = batches.submit(
+            db, owner, template.batch.kind, source, terms=terms, title=template.batch.title, idempotency_key=key
+        ).batch
+        return _Outcome(RunState.SUBMITTED, batch_id=made.id, pool=made.pool)
+    job = template.content
     submitted = jobs.submit(
         db,
         owner,
@@ -203,6 +228,16 @@ def _submit_job(db: Database, owner: Owner, schedule: Schedule, run: Run, key: s
         time_limit_s=job.time_limit_s,
     )
     return _Outcome(RunState.SUBMITTED, job_id=submitted.job.id, pool=submitted.job.pool)
+
+
+def batch_of(batch: templates.BatchTemplate) -> tuple[Varied, drafts.Terms]:
+    """The items of a filled template, and what is asked for beside them.
+
+    Raises:
+        Invalid: nothing is varied, or the values do not fit together.
+    """
+    terms = drafts.Terms(batch.priority, batch.pool, batch.device, batch.time_limit_s)
+    return Varied(batch.params, batch.vary, batch.mode), terms
 
 
 def filled(terms: Terms, due_at: datetime, number: int) -> templates.Template:
@@ -221,12 +256,20 @@ def _live_jobs(connection: Connection, schedule_id: str) -> list[str]:
     return list(connection.execute(theirs.where(runs.c.schedule_id == schedule_id, live)).scalars())
 
 
-def _cancel(db: Database, owner: Owner, job_ids: Iterable[str]) -> None:
-    for job_id in job_ids:
-        try:
-            jobs.cancel(db, owner.id, job_id)
-        except (Conflict, NotFound):
-            pass  # it has ended by itself meanwhile
+def _live_batches(connection: Connection, schedule_id: str) -> list[str]:
+    """The batches of earlier runs of which any job waits or runs, one that was retried too."""
+    live = job_rows.c.state.in_([JobState.QUEUED, JobState.RUNNING])
+    theirs = select(runs.c.batch_id).join(job_rows, job_rows.c.batch_id == runs.c.batch_id).distinct()
+    return list(connection.execute(theirs.where(runs.c.schedule_id == schedule_id, live)).scalars())
+
+
+def _cancel(db: Database, owner: Owner, job_ids: Iterable[str], batch_ids: Iterable[str]) -> None:
+    for cancel, ids in ((jobs.cancel, job_ids), (batches.cancel, batch_ids)):
+        for each in ids:
+            try:
+                cancel(db, owner.id, each)
+            except (Conflict, NotFound):
+                pass  # it has ended by itself meanwhile
 
 
 def _counted(row: RowMapping, outcome: _Outcome) -> dict[str, Any]:

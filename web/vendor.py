@@ -21,11 +21,10 @@ TARGET = Path(__file__).parent / "static" / "vendor"
 TEST_TARGET = Path(__file__).parents[1] / "tests" / "web" / "vendor"
 
 PAGE_ICONS = (
-    "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "box", "chevron-right", "circle-question-mark",
-    "clock", "copy", "cpu", "dices", "download", "file", "info", "key-round", "layers", "list-checks", "log-out",
-    "minus", "moon", "pause", "play", "plus", "rotate-ccw", "search", "sliders-horizontal", "sparkles", "sun",
-    "trash-2", "triangle-alert", "wand-sparkles",
-    "wifi-off", "x",
+    "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "box", "calendar-clock", "chevron-right",
+    "circle-question-mark", "clock", "copy", "cpu", "dices", "download", "file", "info", "key-round", "layers",
+    "list-checks", "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search",
+    "sliders-horizontal", "sparkles", "sun", "trash-2", "triangle-alert", "wand-sparkles", "wifi-off", "x",
 )  # fmt: skip
 
 

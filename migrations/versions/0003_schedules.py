@@ -49,10 +49,14 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("manual", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("job_id", sa.Text(), nullable=True),
+        sa.Column("batch_id", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("state in ('due','submitted','skipped','failed')", name=op.f("ck_runs_state")),
-        sa.CheckConstraint("job_id is null or state = 'submitted'", name=op.f("ck_runs_job")),
+        sa.CheckConstraint(
+            "num_nonnulls(job_id, batch_id) <= (state = 'submitted')::int", name=op.f("ck_runs_submitted")
+        ),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_runs_job_id"), ondelete="SET NULL"),
+        sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], name=op.f("fk_runs_batch_id"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(
             ["schedule_id"], ["schedules.id"], name=op.f("fk_runs_schedule_id"), ondelete="CASCADE"
         ),
@@ -60,6 +64,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_due", "runs", ["schedule_id"], unique=False, postgresql_where=sa.text("state = 'due'"))
     op.create_index("ix_runs_job", "runs", ["job_id"], unique=False, postgresql_where=sa.text("job_id is not null"))
+    op.create_index(
+        "ix_runs_batch", "runs", ["batch_id"], unique=False, postgresql_where=sa.text("batch_id is not null")
+    )
     op.create_index("ix_runs_created", "runs", ["created_at"], unique=False)
 
 

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from shared import claims, jobs, library, listing, owners, schedules, ticks, variables
+from shared import batch_listing, claims, jobs, library, listing, owners, schedules, ticks, variables
+from shared.batch import BatchState
 from shared.claims import Claimant
 from shared.db import Database
 from shared.errors import Invalid, NotFound
@@ -519,3 +520,88 @@ def test_an_old_history_is_forgotten_but_what_is_still_due_is_not(db: Database, 
         connection.execute(text("update runs set created_at = now() - interval '91 days' where number <> 2"))
     ticks.forget(db)
     assert [run.number for run in history(db, schedule)] == [2, 3]
+
+
+# ---- batches ----------------------------------------------------------------------------------------------------
+
+BATCH = {
+    "kind": "probe",
+    "params": {"mark": "{date}"},
+    "vary": {"mark": ["{run} a", "{run} b"], "steps": [1, 2]},
+    "title": "{schedule} {run}",
+}
+
+
+def make_batch(db: Database, owner: Owner, **changed: Any) -> Schedule:
+    asked = {"name": "Grid", "cron": NEVER, "template": {"batch": BATCH}} | changed
+    return schedules.create(db, owner, Terms.model_validate(asked))
+
+
+def test_a_due_tick_becomes_one_batch(db: Database, owner: Owner) -> None:
+    schedule = make_batch(db, owner)
+    move(db, schedule)
+    assert ticks.tick(db) == {"accelerated"}
+    assert ticks.tick(db) == set()
+    (run,) = history(db, schedule)
+    assert (run.state, run.job_id, run.batch_state) == (RunState.SUBMITTED, None, BatchState.RUNNING)
+    assert run.batch_id is not None
+    batch = batch_listing.get(db, owner.id, run.batch_id)
+    assert (batch.title, batch.total) == ("Grid 1", 4)
+    assert [(job.params["mark"], job.params["steps"]) for job in jobs_of(db, owner)] == [
+        ("1 a", 1),
+        ("1 a", 2),
+        ("1 b", 1),
+        ("1 b", 2),
+    ]
+
+
+def test_a_crash_between_submit_and_mark_finds_its_batch_again(db: Database, owner: Owner) -> None:
+    schedule = make_batch(db, owner)
+    move(db, schedule)
+    ticks.tick(db)
+    (before,) = history(db, schedule)
+    with db.begin() as connection:
+        connection.execute(text("update runs set state = 'due', batch_id = null"))
+    ticks.tick(db)
+    assert history(db, schedule) == [before]
+    assert len(jobs_of(db, owner)) == 4
+
+
+@pytest.mark.parametrize(("overlap", "states_", "queued"), [("skip", "skipped", 4), ("queue", "submitted", 8)])
+def test_the_overlap_policy_looks_at_all_jobs_of_a_batch(
+    db: Database, owner: Owner, overlap: str, states_: str, queued: int
+) -> None:
+    schedule = make_batch(db, owner, overlap=overlap)
+    for _ in range(2):
+        move(db, schedule)
+        ticks.tick(db)
+    first, second = history(db, schedule)
+    assert (first.state, second.state) == (RunState.SUBMITTED, states_)
+    assert len(jobs_of(db, owner)) == queued
+    if overlap == "skip":
+        assert first.batch_id in (second.reason or "")
+        for _ in range(4):
+            end(db)
+        move(db, schedule)
+        ticks.tick(db)
+        assert history(db, schedule)[-1].state is RunState.SUBMITTED
+
+
+def test_cancel_old_cancels_the_rest_of_the_batch(db: Database, owner: Owner) -> None:
+    schedule = make_batch(db, owner, overlap="cancel_old")
+    move(db, schedule)
+    ticks.tick(db)
+    end(db)
+    move(db, schedule)
+    ticks.tick(db)
+    first, second = history(db, schedule)
+    assert (first.batch_state, second.batch_state) == (BatchState.PARTIAL, BatchState.RUNNING)
+    found = [job.state for job in jobs_of(db, owner)]
+    assert (found.count(JobState.CANCELLED), found.count(JobState.QUEUED)) == (3, 4)
+
+
+def test_a_template_is_a_job_or_a_batch_when_it_is_read_again(db: Database, owner: Owner) -> None:
+    schedule = make_batch(db, owner)
+    assert schedule.terms.template.model_dump(mode="json").keys() == {"batch"}
+    changed = schedules.change(db, owner, schedule.id, {"template": {"job": {"kind": "probe"}}})
+    assert changed.terms.template.model_dump(mode="json").keys() == {"job"}

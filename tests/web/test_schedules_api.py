@@ -12,6 +12,7 @@ from shared.db import Database
 from shared.owners import Owner
 
 JOB = {"kind": "generate_speech", "params": {"text": "Good morning. It is {weekday}."}}
+BATCH = {"kind": "generate_speech", "params": {"text": "It is {weekday}."}, "vary": {"speed": [0.8, 1.2]}}
 NIGHTLY = {"name": "Nightly", "cron": "30 2 * * *", "zone": "Europe/Berlin", "template": {"job": JOB}}
 
 
@@ -93,8 +94,16 @@ def test_it_is_paused_with_a_reason_resumed_and_run_by_hand(api: Api) -> None:
         ({"missed": "all", "window_s": 1}, "window_s", "Must be 60 or more."),
         ({"missed": "once", "window_s": 600}, None, "window_s is for missed=all only"),
         ({"colour": "red"}, "colour", "There is no such setting."),
-        ({"template": {}}, "template.job", "This is needed."),
-        ({"template": {"batch": {"kind": "x"}}}, "template", "A schedule cannot submit a batch yet."),
+        ({"template": {}}, "template", "Give either a job or a batch"),
+        ({"template": {"job": JOB, "batch": BATCH}}, "template", "Give either a job or a batch"),
+        ({"template": {"batch": {"kind": "x"}}}, "template.batch.vary", "This is needed."),
+        ({"template": {"batch": BATCH | {"kind": "x"}}}, "template.batch.kind", "There is no kind “x”"),
+        ({"template": {"batch": BATCH | {"vary": {}}}}, "template.batch.vary", "Name at least one field"),
+        ({"template": {"batch": BATCH | {"vary": {"speed": [99]}}}}, "template.batch.vary.speed", "99: Must be"),
+        ({"template": {"batch": BATCH | {"params": {"text": "{x}"}}}}, "template.batch.params.text", "no variable {x}"),
+        ({"template": {"batch": BATCH | {"vary": {"text": ["{x}"]}}}}, "template.batch.vary.text.0", "no variable {x}"),
+        ({"template": {"batch": BATCH | {"device": "mars/cuda:0"}}}, "template.batch.device", "There is no device"),
+        ({"template": {"batch": BATCH | {"params": {}}}}, "template.batch.params.text", "This is needed."),
         ({"template": {"job": JOB | {"priority": 11}}}, "template.job.priority", "Must be 9 or less."),
         ({"template": {"job": JOB | {"kind": "nope"}}}, "template.job.kind", "There is no kind “nope”"),
         ({"template": {"job": JOB | {"params": {}}}}, "template.job.params.text", "This is needed."),

@@ -83,6 +83,8 @@ class RunBody(Answer):
     manual: bool
     job_id: str | None
     job_state: State | None
+    batch_id: str | None
+    batch_state: Literal["running", "succeeded", "partial", "failed", "cancelled"] | None
 
 
 class RunPageBody(Answer):

@@ -137,4 +137,6 @@ def _run_body(run: Run) -> dict[str, Any]:
         "manual": run.manual,
         "job_id": run.job_id,
         "job_state": run.job_state.value if run.job_state else None,
+        "batch_id": run.batch_id,
+        "batch_state": run.batch_state.value if run.batch_state else None,
     }

@@ -13,6 +13,7 @@ from web.pages import (
     batches,
     create,
     devices,
+    due,
     job,
     jobs,
     keys,
@@ -21,6 +22,8 @@ from web.pages import (
     models,
     new_batch,
     offline,
+    schedule,
+    schedules,
     translation,
     wording,
 )
@@ -38,6 +41,8 @@ BLUEPRINTS = (
     batches.pages,
     batch.pages,
     new_batch.pages,
+    schedules.pages,
+    schedule.pages,
     login.pages,
     offline.pages,
 )
@@ -55,12 +60,15 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         ago=wording.ago,
+        ahead=due.ahead,
         clock=wording.clock,
         duration=wording.duration,
         exact=wording.exact,
         figure=wording.figure,
         label=wording.label,
+        offset=due.offset,
         size=wording.size,
+        wall=due.wall,
         word=wording.word,
     )
     app.jinja_env.globals.update(

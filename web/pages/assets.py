@@ -10,8 +10,8 @@ from flask import url_for
 _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
-STYLES = ("tokens", "shell", "controls", "parts", "pages", "plant", "batches")
-SCRIPTS = ("chrome", "form", "live", "batch")
+STYLES = ("tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules")
+SCRIPTS = ("chrome", "form", "live", "batch", "schedule")
 
 
 def asset(name: str) -> str:

@@ -1,0 +1,156 @@
+"""The pages of schedules without a script: made, changed, paused, run, deleted; errors that keep what was typed."""
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from shared import listing, schedules
+from shared.db import Database
+from shared.owners import Owner
+from shared.schedule import Schedule, Terms
+from tests.web.conftest import Visitor
+from web.pages.repeats import cron_of, fields_of
+
+FORM = {
+    "kind": "generate_image",
+    "prompt": "a red apple on {weekday}",
+    "steps": "9",
+    "s-name": "Morning",
+    "s-repeat": "weekdays",
+    "s-time": "07:30",
+    "s-zone": "Asia/Shanghai",
+    "s-overlap": "queue",
+    "s-missed": "all",
+    "s-hours": "2",
+}
+BATCH = {"kind": "generate_image", "params": {"prompt": "{date}"}, "vary": {"steps": [4, 8]}}
+
+
+def make(db: Database, owner: Owner, **changed: object) -> Schedule:
+    asked = {"name": "Grid", "cron": "0 9 * * *", "template": {"batch": BATCH}} | changed
+    return schedules.create(db, owner, Terms.model_validate(asked))
+
+
+def all_of(db: Database, owner: Owner) -> list[Schedule]:
+    return schedules.page(db, owner.id).items
+
+
+def test_an_empty_list_has_one_button(mine: Visitor) -> None:
+    page = mine.get("/schedules").text
+    assert "No schedules yet" in page
+    assert page.split("<main")[1].count('href="/schedules/new"') == 1
+
+
+def test_a_schedule_is_made_shown_and_changed(mine: Visitor, db: Database, owner: Owner) -> None:
+    answer = mine.post("/schedules/new", **FORM)
+    assert answer.status_code == 303, answer.text
+    (made,) = all_of(db, owner)
+    assert (made.terms.name, made.terms.cron, made.terms.zone) == ("Morning", "30 7 * * 1-5", "Asia/Shanghai")
+    assert (made.terms.overlap, made.terms.missed, made.terms.window_s) == ("queue", "all", 7200)
+    assert made.terms.template.content.params["prompt"] == "a red apple on {weekday}"
+    assert made.terms.template.content.params["steps"] == 9
+    page = mine.get(answer.location).text
+    assert "At 07:30 from Monday to Friday." in page
+    assert page.count("UTC+8") >= 5
+    assert "Morning" in mine.get("/schedules").text
+
+    edit = mine.get(f"/schedules/{made.id}/edit").text
+    assert re.search(r'value="weekdays" checked', edit)
+    assert 'value="07:30"' in edit
+    changed = mine.post(f"/schedules/{made.id}/edit", **FORM | {"s-repeat": "monthly", "s-day": "L"})
+    assert changed.status_code == 303, changed.text
+    assert all_of(db, owner)[0].terms.cron == "30 7 L * *"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "told"),
+    [
+        ({"s-name": " "}, "s-name", "Write something here."),
+        ({"s-repeat": "custom", "s-cron": "61 * * * *"}, "s-cron", "does not fit the minute"),
+        ({"s-time": "25:00"}, "s-time", "Write a time of day like 09:00."),
+        ({"s-repeat": "hourly", "s-minute": "60"}, "s-minute", "from 0 to 59"),
+        ({"s-zone": "Berlin"}, "s-zone", "Did you mean Europe/Berlin?"),
+        ({"s-hours": "x"}, "s-hours", "Write a number of hours."),
+        ({"s-hours": "0"}, "s-hours", "Must be 60 or more."),
+        ({"s-hours": "nan"}, "s-hours", "Write a number of hours."),
+        ({"prompt": ""}, "f-prompt", "This is needed."),
+        ({"prompt": "{colour}"}, "f-prompt", "There is no variable {colour}"),
+        ({"steps": "many"}, "f-steps", "Must be a whole number."),
+        ({"model": "nobody"}, "f-model", "There is no model"),
+    ],
+)
+def test_a_wrong_field_is_named_focused_and_everything_is_kept(
+    mine: Visitor, db: Database, owner: Owner, wrong: dict[str, str], field: str, told: str
+) -> None:
+    answer = mine.post("/schedules/new", **FORM | wrong)
+    assert answer.status_code == 422
+    text = answer.text.replace("&#39;", "'")
+    assert re.findall(r'id="([^"]+)"[^>]*\sautofocus', text) == [field]
+    assert told in text.split(f'id="{field}-error"')[1].split("</p>")[0]
+    if wrong.get("prompt") is None:
+        assert "a red apple on {weekday}" in text
+    assert all_of(db, owner) == []
+
+
+def test_what_was_typed_on_create_comes_along_and_another_kind_keeps_the_rest(mine: Visitor) -> None:
+    assert 'formaction="/schedules/new"' in mine.get("/").text
+    page = mine.post("/schedules/new", kind="generate_image", prompt="a <b>", steps="7", draw="create")
+    assert page.status_code == 200
+    assert "a &lt;b&gt;" in page.text
+    other = mine.post("/schedules/new", **FORM | {"to": "generate_speech"}).text
+    assert 'value="Morning"' in other
+    assert 'name="kind" value="generate_speech"' in other
+
+
+def test_the_preview_reads_back_what_is_typed(mine: Visitor) -> None:
+    asked = "/schedules/preview?s-repeat=custom&s-cron=0+9+*+*+1&s-zone=Asia/Kolkata"
+    assert "UTC+5:30" in mine.get(asked).text
+    assert "five fields" in mine.get("/schedules/preview?s-repeat=custom&s-cron=x").text
+
+
+def test_pause_resume_run_now_and_delete(mine: Visitor, db: Database, owner: Owner) -> None:
+    schedule = make(db, owner)
+    here = f"/schedules/{schedule.id}"
+    assert mine.post(f"{here}/pause", reason="<b>Holidays</b>").status_code == 303
+    assert "&lt;b&gt;Holidays" in mine.get(here).text
+    assert "&lt;b&gt;Holidays" in mine.get("/schedules").text
+    too_long = mine.post(f"{here}/pause", reason="x" * 501)
+    assert (too_long.status_code, "x" * 501 in too_long.text) == (422, True)
+    assert mine.post(f"{here}/resume").status_code == 303
+    assert mine.post(f"{here}/run").status_code == 303
+    page = mine.get(here).text
+    assert 'href="/batches/bat_' in page
+    assert "by hand" in page
+    assert mine.post(f"{here}/edit", **FORM).status_code == 303
+    assert all_of(db, owner)[0].terms.template.batch is not None
+    assert mine.post(f"{here}/delete").status_code == 303
+    assert all_of(db, owner) == []
+    assert len(listing.page(db, owner.id).items) == 2
+
+
+def test_an_unchanged_page_is_not_sent_again(mine: Visitor, client: FlaskClient, db: Database, owner: Owner) -> None:
+    schedule = make(db, owner)
+    for path in ("/schedules/list", f"/schedules/{schedule.id}/panel"):
+        text = client.get(path).text
+        version = text.split("seen=", 1)[1].split('"', 1)[0]
+        assert client.get(f"{path}?seen={version}").status_code == 204
+        mine.post(f"/schedules/{schedule.id}/pause", reason=path)
+        assert client.get(f"{path}?seen={version}").status_code == 200
+
+
+def test_another_owners_schedule_is_a_404(theirs: Visitor, db: Database, owner: Owner) -> None:
+    here = f"/schedules/{make(db, owner).id}"
+    for path in ("", "/edit", "/panel"):
+        assert theirs.get(here + path).status_code == 404
+    for path in ("/edit", "/pause", "/resume", "/run", "/delete"):
+        assert theirs.post(here + path, **FORM).status_code == 404
+    assert "Grid" not in theirs.get("/schedules").text
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["5 * * * *", "0 9 * * *", "30 7 * * 1-5", "0 0 * * 0", "15 23 L * *", "0 6 31 * *", "*/5 1 * 2 *", "0 9,17 * * *"],
+)
+def test_presets_there_and_back(cron: str) -> None:
+    assert cron_of(fields_of(cron)) == cron
