@@ -21,9 +21,10 @@ TARGET = Path(__file__).parent / "static" / "vendor"
 TEST_TARGET = Path(__file__).parents[1] / "tests" / "web" / "vendor"
 
 PAGE_ICONS = (
-    "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "check", "chevron-right", "circle-question-mark", "clock",
-    "columns-2", "copy", "dices", "download", "file", "image-up", "images", "info", "key-round", "list-checks", "log-out", "minus", "moon", "plus",
-    "rotate-ccw", "search", "sparkles", "star", "sun", "triangle-alert", "wand-sparkles", "wifi-off", "x",
+    "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "chevron-right", "circle-question-mark", "clock",
+    "columns-2", "copy", "dices", "download", "file", "image-up", "images", "info", "key-round", "list-checks",
+    "log-out", "minus", "moon", "plus", "rotate-ccw", "search", "sparkles", "star", "sun", "triangle-alert",
+    "wand-sparkles", "wifi-off", "x",
 )  # fmt: skip
 
 

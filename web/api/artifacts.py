@@ -1,4 +1,4 @@
-"""Artifacts: listed, starred, packed; their bytes streamed, by range, and never run by a browser as part of this site."""
+"""Artifacts: listed, starred, packed, and streamed by range. No browser runs one as a part of this site."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

@@ -8,11 +8,11 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, job, jobs, login, offline, translation, wording
+from web.pages import create, from_picture, gallery, job, jobs, login, offline, translation, wording
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
-BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages, offline.pages)
+BLUEPRINTS = (create.pages, from_picture.pages, gallery.pages, jobs.pages, job.pages, login.pages, offline.pages)
 
 STAY = timedelta(days=30)
 """How long a browser stays logged in; its key may end sooner."""
@@ -43,6 +43,7 @@ def register(app: Flask) -> None:
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
         live_jobs=_live_jobs,
+        plural=translation.plural,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,

@@ -10,8 +10,8 @@ from flask import url_for
 _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
-STYLES = ("tokens", "shell", "controls", "parts", "pages")
-SCRIPTS = ("chrome", "form", "live")
+STYLES = ("tokens", "shell", "controls", "parts", "pages", "gallery")
+SCRIPTS = ("chrome", "form", "live", "gallery", "picture")
 
 
 def asset(name: str) -> str:

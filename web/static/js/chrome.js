@@ -47,7 +47,7 @@
     keysSwitch.addEventListener("change", () => localStorage.setItem("keys", keysSwitch.checked ? "on" : "off"));
   }
 
-  const places = { c: "/", j: "/jobs" };
+  const places = { c: "/", i: "/gallery", j: "/jobs" };
   let going = false;
 
   const letters = {
@@ -71,10 +71,17 @@
       find("[data-submit-keys]")?.requestSubmit();
       return;
     }
-    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || !remembered()) return;
     if (going && places[event.key]) {
       location.href = places[event.key];
+      return;
+    }
+    // What has keys of its own, a picture of the gallery, comes before the page.
+    const own = event.target.closest("[data-keys]")?.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (own) {
+      event.preventDefault();
+      own.click();
     } else if (letters[event.key]) {
       event.preventDefault();
       letters[event.key]();
