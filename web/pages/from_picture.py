@@ -1,14 +1,16 @@
 """A picture's own settings, read back: what the page Create does by itself where there is a script."""
 
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from shared import kinds
 from shared.errors import Invalid
-from web import forms, png
+from web import forms
 from web.auth import needs
-from web.pages import create
+from web.pages import create, png
 from web.pages.translation import _
 
 pages = Blueprint("from_picture", __name__, url_prefix="/create/from-picture")
@@ -34,7 +36,7 @@ def read() -> Response | tuple[str, int] | str:
         return render_template("create/from_picture.html", error=error.errors[0]["message"]), 422
     kind = found.pop("kind")
     typed = forms.from_form(kind, MultiDict(found), complete=False)
-    texts = {name: text for name, text in typed.items() if isinstance(text, str)}
+    texts: dict[str, Any] = {name: text for name, text in typed.items() if isinstance(text, str)}
     address = url_for("create.show", **{**texts, "kind": kind, "read": "picture"})
     return redirect(address, 303) if len(address) <= MAX_ADDRESS else create.filled(kind, typed)
 

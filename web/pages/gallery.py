@@ -84,7 +84,7 @@ def selection() -> Response | tuple[str, int]:
         found = _chosen(chosen, compared=request.form.get("do") == "compare")
     except Invalid as error:
         sentence = error.errors[0]["message"]
-        return render_template("gallery/page.html", **_seen(), wrong=sentence, picked=set(chosen)), 422
+        return render_template("gallery/page.html", **_seen() | {"wrong": sentence, "picked": set(chosen)}), 422
     if request.form.get("do") == "compare":
         first, second = (item.artifact.id for item in found)
         return redirect(url_for("gallery.compare", a=first, b=second), 303)

@@ -41,7 +41,7 @@
   async function star(button) {
     const sent = new URLSearchParams({ csrf_token: button.form.elements.csrf_token.value, starred: button.value });
     const answer = await fetch(button.formAction, { method: "POST", body: sent, headers: { "HX-Request": "true" } }).catch(() => null);
-    if (!answer?.ok) return button.form.requestSubmit(Object.assign(button, { disabled: false }));
+    if (!answer?.ok) return button.form.requestSubmit(button);
     const focused = document.activeElement === button;
     const { id } = button;
     button.outerHTML = await answer.text();
