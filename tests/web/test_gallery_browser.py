@@ -144,8 +144,9 @@ def test_a_chosen_picture_fills_the_form(open_page: Open, castle: Path, tmp_path
     wrong.write_bytes(b"GIF89a")
     page.get_by_label("Picture (PNG)").set_input_files(wrong)
     expect(page.get_by_text("This is no PNG.")).to_be_visible()
-    Image.new("RGB", (8, 8)).save(wrong)
-    page.get_by_label("Picture (PNG)").set_input_files(wrong)
+    bare = tmp_path / "bare.png"
+    Image.new("RGB", (8, 8)).save(bare)
+    page.get_by_label("Picture (PNG)").set_input_files(bare)
     expect(page.get_by_text("This picture has no settings in it.")).to_be_visible()
     page.get_by_label("Picture (PNG)").set_input_files(castle)
     page.wait_for_url("**/?*read=picture")
@@ -159,9 +160,9 @@ def test_a_dropped_picture_fills_the_form(open_page: Open, castle: Path) -> None
         """bytes => {
             const data = new DataTransfer();
             data.items.add(new File([new Uint8Array(bytes)], "castle.png", { type: "image/png" }));
-            for (const type of ["dragover", "drop"]) {
-                document.querySelector("#f-prompt").dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
-            }
+            const options = { dataTransfer: data, bubbles: true, cancelable: true };
+            const prompt = document.querySelector("#f-prompt");
+            for (const type of ["dragover", "drop"]) prompt.dispatchEvent(new DragEvent(type, options));
         }""",
         list(castle.read_bytes()),
     )

@@ -8,6 +8,8 @@
   const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
   const NAMES = { Steps: "steps", "CFG scale": "guidance", Seed: "seed", Model: "model" };
 
+  // The same file may be chosen again, once it was mended.
+  field.addEventListener("click", () => { field.value = ""; });
   field.addEventListener("change", () => { if (field.files[0]) take(field.files[0]); });
 
   // Only files: text that is dragged into the prompt goes where it was dropped.
@@ -28,7 +30,7 @@
 
   async function take(file) {
     say(null);
-    const texts = await textsOf(file);
+    const texts = await textsOf(file).catch(() => null);
     if (!texts) return say("png");
     const found = fromRecord(texts.atelier) || fromLines(texts.parameters);
     if (!found || !place.dataset.kinds.split(" ").includes(found.kind)) return say("empty");
