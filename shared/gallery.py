@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import RowMapping, Select, func, null, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, func, null, or_, select, update
 
 from shared.db import Database
+from shared.drafts import MAX_TITLE
 from shared.errors import Invalid, NotFound
 from shared.ids import first_id, is_id
 from shared.job import Artifact, Role, artifact_from
@@ -66,7 +67,7 @@ def page(
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """The owner's files that fit every given filter, newest first; `search` looks in titles, prompts and models.
+    """The owner's files that fit every given filter, newest first; `search` is part of a prompt, a model or an id.
 
     `media` is how the media type begins; `before` leaves out what was made at that moment or later.
     """
@@ -80,10 +81,7 @@ def page(
     if model:
         query = query.where(jobs.c.model == model)
     if search:
-        words = [jobs.c.title, jobs.c.params["prompt"].astext, jobs.c.model]
-        same = search.strip().lower()
-        found = [each.icontains(search, autoescape=True) for each in words]
-        query = query.where(or_(*found, artifacts.c.id == same, artifacts.c.job_id == same))
+        query = query.where(_matches(search))
     if before is not None:
         query = query.where(artifacts.c.id < first_id("art", before))
     if cursor is not None:
@@ -156,6 +154,17 @@ def archive(storage: Storage, chosen: Sequence[Item], describe: Callable[[Item],
         lines.append(to_json({"file": name if there else None} | describe(item), inf_nan_mode="null") + b"\n")
     yield from packed.add(MANIFEST, lines)
     yield from packed.end()
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    """Part of the prompt, or exactly a model or an id.
+
+    The title is the prompt's beginning: only of a long one is the rest looked at, which costs several times as much.
+    """
+    same = search.strip().lower()
+    rest = (func.length(jobs.c.title) >= MAX_TITLE) & jobs.c.params["prompt"].astext.icontains(search, autoescape=True)
+    exactly = (artifacts.c.id == same) | (artifacts.c.job_id == same) | (func.lower(jobs.c.model) == same)
+    return or_(exactly, jobs.c.title.icontains(search, autoescape=True), rest)
 
 
 def _of(owner_id: str) -> Select[Any]:

@@ -77,6 +77,11 @@ def test_filters(db: Database, owner: Owner, make: Make) -> None:
     assert gallery.newer(db, owner.id, pear) == 0
 
 
+def test_the_end_of_a_long_prompt_is_found(db: Database, owner: Owner, make: Make) -> None:
+    long = make("word " * 60 + "at its end")
+    assert ids(gallery.page(db, owner.id, search="at its end")) == [long]
+
+
 def test_stars(db: Database, owner: Owner, stranger: Owner, make: Make) -> None:
     apple, pear = make("a red apple"), make("a green pear")
     starred = gallery.star(db, owner.id, apple).artifact.starred_at

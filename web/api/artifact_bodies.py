@@ -38,7 +38,7 @@ class ArtifactsQuery(Strict):
     role: Literal["output", "model", "checkpoint", "log"] | None = None
     media: str = Field("", max_length=100, description="How the media type begins: `image/`, `audio/wav`.")
     starred: bool = Field(False, description="Only those with a star.")
-    q: str | None = Field(None, max_length=200, description="Part of the title, the prompt or the model, or an id.")
+    q: str | None = Field(None, max_length=200, description="Part of the prompt, or a model or an id.")
     model: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=60)
