@@ -7,6 +7,9 @@ from typing import Any
 from shared.ids import new_id
 from shared.kinds.params import Params
 
+MAX_TITLE = 200
+"""Characters of a prompt that its job has as a title."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -25,7 +28,7 @@ def draft(kind: str, params: Params, terms: Terms) -> dict[str, Any]:
         "id": new_id("job"),
         "kind": kind,
         "params": asked,
-        "title": params.headline()[:200],
+        "title": params.headline()[:MAX_TITLE],
         "priority": terms.priority,
         "pool": pool_of(type(params), terms),
         "device_pin": terms.device,

@@ -78,7 +78,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a job made; the bytes are in the object store under `key`."""
+    """A file that a job made; the bytes are in the object store under `key`.
+
+    Of a picture it knows the size, where its worker could tell, and under `thumb_key` a small copy, where it needs one.
+    """
 
     id: str
     job_id: str
@@ -92,6 +95,10 @@ class Artifact:
     key: str
     created_at: datetime
     meta: dict[str, Any] = field(default_factory=dict)
+    width: int | None = None
+    height: int | None = None
+    thumb_key: str | None = None
+    starred_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -209,11 +209,18 @@ artifacts = Table(
     Column("sha256", Text, nullable=False),
     Column("key", ForeignKey("blobs.key"), nullable=False),
     Column("meta", JSONB, nullable=False, server_default=_EMPTY),
+    # Of pictures: the size in pixels, and the blob of the small picture that lists show; without one, the whole.
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("thumb_key", ForeignKey("blobs.key")),
+    _when("starred_at"),
     _when("created_at", now=True),
     CheckConstraint("role in ('output','preview','model','checkpoint','log')", name="role"),
     Index("ix_artifacts_job", "job_id", "position"),
     Index("ix_artifacts_owner", "owner_id", "id"),
     Index("ix_artifacts_key", "key"),
+    Index("ix_artifacts_thumb", "thumb_key", postgresql_where=text("thumb_key is not null")),
+    Index("ix_artifacts_starred", "owner_id", "id", postgresql_where=text("starred_at is not null")),
 )
 
 # Device seconds that a kind with a model took, learned: the charge of the fair claim and the estimated wait.

@@ -97,12 +97,14 @@ _HEADERS = {
     ("get", "/api/jobs/{job_id}"): ("Prefer", "If-None-Match"),
     ("get", "/api/jobs/{job_id}/events"): ("Last-Event-ID",),
     ("get", "/api/artifacts/{artifact_id}"): ("Range", "If-None-Match"),
+    ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("If-None-Match",),
 }
 _ANSWERS = {
     ("get", "/api/jobs/{job_id}"): ("304",),
     ("get", "/api/batches/{batch_id}"): ("304",),
     ("get", "/api/jobs/{job_id}/events"): ("204",),
     ("get", "/api/artifacts/{artifact_id}"): ("206", "304"),
+    ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("304",),
 }
 _MEANINGS = {
     "Idempotency-Key": "1 to 255 visible characters; the same key with the same body answers with what it made.",

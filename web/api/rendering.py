@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.batch import Batch, Result, Tally
+from shared.gallery import Item
 from shared.job import Artifact, Job
 from shared.listing import Position
 
@@ -60,6 +61,26 @@ def artifact_body(artifact: Artifact) -> dict[str, Any]:
         "sha256": artifact.sha256,
         "url": f"/api/artifacts/{artifact.id}",
         "meta": artifact.meta,
+    }
+
+
+def listed_body(item: Item) -> dict[str, Any]:
+    """A file of the gallery, and how it was made."""
+    artifact = item.artifact
+    picture = artifact.media_type.startswith("image/")
+    return artifact_body(artifact) | {
+        "width": artifact.width,
+        "height": artifact.height,
+        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if picture else None,
+        "starred_at": artifact.starred_at.isoformat() if artifact.starred_at else None,
+        "created_at": artifact.created_at.isoformat(),
+        "job_id": artifact.job_id,
+        "kind": item.kind,
+        "title": item.title,
+        "model": item.model,
+        "model_version": item.model_version,
+        "seed": item.own_seed,
+        "params": item.params,
     }
 
 

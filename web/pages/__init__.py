@@ -14,6 +14,8 @@ from web.pages import (
     create,
     devices,
     due,
+    from_picture,
+    gallery,
     job,
     jobs,
     keys,
@@ -22,6 +24,7 @@ from web.pages import (
     models,
     new_batch,
     offline,
+    places,
     schedule,
     schedules,
     translation,
@@ -32,6 +35,8 @@ from web.site import site
 
 BLUEPRINTS = (
     create.pages,
+    from_picture.pages,
+    gallery.pages,
     jobs.pages,
     job.pages,
     devices.pages,
@@ -73,13 +78,16 @@ def register(app: Flask) -> None:
     )
     app.jinja_env.globals.update(
         SCRIPTS=SCRIPTS,
+        SMALL=places.SMALL,
         STYLES=STYLES,
         asset=asset,
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
         live_jobs=_live_jobs,
-        may=_may,
+        may=places.may,
+        places=places.places,
+        plural=translation.plural,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,
@@ -92,11 +100,6 @@ def _theme() -> str | None:
     """The reader's own choice; None follows the system's."""
     chosen = request.cookies.get("theme")
     return chosen if chosen in THEMES else None
-
-
-def _may(scope: str) -> bool:
-    """Whether the reader's key has this scope; of a reader who is not known yet, login will tell."""
-    return "identity" not in g or identity().may(scope)
 
 
 def _live_jobs() -> int:

@@ -65,6 +65,11 @@ def recent() -> Response | str:
     return render_template("create/recent.html", rows=rows)
 
 
+def filled(kind: str, typed: Typed) -> str:
+    """The page with these settings typed in."""
+    return _page(kind, typed)
+
+
 def _page(kind: str, typed: Typed, *, errors: Sequence[FieldError] = (), source: str = "", token: str = "") -> str:
     owner_id = identity().owner.id
     found = listing.page(site().db, owner_id, limit=RECENT).items
@@ -77,6 +82,8 @@ def _page(kind: str, typed: Typed, *, errors: Sequence[FieldError] = (), source:
         general=forms.general_errors(kind, errors),
         roles=forms.ROLES,
         source=source,
+        seeded=bool(typed.get("seed")),
+        read=request.args.get("read") == "picture",
         token=token or secrets.token_urlsafe(18),
         rows=rows_of(found),
         idle=not any(device.alive for device in devices.list_devices(site().db)),

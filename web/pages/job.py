@@ -18,6 +18,7 @@ from web.pages.failures import failure
 from web.pages.login import local_path
 from web.pages.outputs import outputs
 from web.pages.rows import kind_words
+from web.pages.settings import settings
 from web.site import site
 
 pages = Blueprint("job", __name__, url_prefix="/jobs")
@@ -120,25 +121,7 @@ def _seen(job: Job) -> dict[str, Any]:
 
 def _settings(job: Job) -> list[tuple[str, str]]:
     """The job's params by their titles, in the order of the form; the seed that was drawn, if none was given."""
-    try:
-        properties = kinds.schema(job.kind)["properties"]
-    except NotFound:
-        properties = {}
-    given = {"seed": job.seed, **job.params}
-    names = [name for name in properties if name in given] + [name for name in given if name not in properties]
-    shown = [(name, given[name]) for name in names if given[name] not in (None, "", [])]
-    return [(properties.get(name, {}).get("title", name), _words(value)) for name, value in shown]
-
-
-def _words(value: Any) -> str:
-    """A param as a reader sees it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return "\n".join(
-            f"{each['role']}: {each['content']}" if isinstance(each, dict) else repr(each) for each in value
-        )
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return [(each.title, each.words) for each in settings(job.kind, {"seed": job.seed, **job.params})]
 
 
 def _makes_code(kind: str) -> bool:

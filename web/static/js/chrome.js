@@ -47,7 +47,8 @@
     keysSwitch.addEventListener("change", () => localStorage.setItem("keys", keysSwitch.checked ? "on" : "off"));
   }
 
-  const places = { c: "/", j: "/jobs", d: "/devices", m: "/models", k: "/keys" };
+  // Where `g` and a letter lead stands on the entries of the side bar.
+  const place = (key) => find(`[data-go="${CSS.escape(key)}"]`);
   let going = false;
 
   const letters = {
@@ -71,10 +72,17 @@
       find("[data-submit-keys]")?.requestSubmit();
       return;
     }
-    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || !remembered()) return;
-    if (going && places[event.key]) {
-      location.href = places[event.key];
+    if (going && place(event.key)) {
+      location.href = place(event.key).href;
+      return;
+    }
+    // What has keys of its own, a picture of the gallery, comes before the page.
+    const own = event.target.closest("[data-keys]")?.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (own) {
+      event.preventDefault();
+      own.click();
     } else if (letters[event.key]) {
       event.preventDefault();
       letters[event.key]();
