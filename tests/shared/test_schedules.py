@@ -334,7 +334,7 @@ def test_a_full_queue_fails_the_run_and_not_the_schedule(db: Database) -> None:
 
 def test_a_schedule_whose_model_is_gone_is_paused_after_three_refusals(db: Database, owner: Owner) -> None:
     # Given a schedule whose model was taken away, beside a healthy one
-    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1")
+    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="a" * 40)
     speech = {"kind": "generate_speech", "params": {"text": "It is {time}.", "model": "voice"}}
     schedule, healthy = make(db, owner, job=speech), make(db, owner, overlap="queue")
     library.remove(db, None, "voice")
@@ -355,7 +355,7 @@ def test_a_schedule_whose_model_is_gone_is_paused_after_three_refusals(db: Datab
     # And it cannot be resumed before the model is back
     with pytest.raises(Invalid):
         schedules.resume(db, owner, schedule.id)
-    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="1")
+    library.add(db, None, name="voice", task="text-to-speech", source="hub:demo/voice", revision="a" * 40)
     assert schedules.resume(db, owner, schedule.id).failures == 0
 
 

@@ -77,7 +77,7 @@ def run(schedule_id: str) -> AnyResponse:
 def delete(schedule_id: str) -> AnyResponse:
     """Delete it and its history; its jobs stay."""
     schedules.delete_schedule(site().db, identity().owner.id, schedule_id)
-    return redirect(url_for("schedules.show"), 303)
+    return redirect(url_for("all_schedules.show"), 303)
 
 
 def _back(schedule_id: str) -> AnyResponse:

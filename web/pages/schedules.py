@@ -17,7 +17,7 @@ from web.pages.rows import kind_words
 from web.pages.schedule_form import Draft
 from web.site import site
 
-pages = Blueprint("schedules", __name__, url_prefix="/schedules")
+pages = Blueprint("all_schedules", __name__, url_prefix="/schedules")
 
 PAGE = 25
 VARIABLES = ("date", "time", "datetime", "weekday", "year", "month", "day", "hour", "minute", "run", "schedule")
