@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def schema(kind: str) -> dict[str, Any]:
     document = cls.model_json_schema()
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
+    document["x-presets"] = [asdict(preset) for preset in cls.presets]
     document["x-kind"] = {
         "name": kind, "icon": cls.icon, "output": cls.output, "pool": cls.pool, "models": cls.model_tasks(),
     }  # fmt: skip
@@ -89,3 +91,5 @@ def _check_declaration(kind: str, cls: type[Params]) -> None:
         raise RuntimeError(f"The kind {kind} must set {', '.join(missing)} on its params class {cls.__name__}.")
     for example in cls.examples:
         cls.model_validate(example, strict=True)
+    for preset in cls.presets:
+        cls.model_validate(preset.params, strict=True)

@@ -9,6 +9,7 @@ from shared.kinds.params import (
     ModelRef,
     Output,
     Params,
+    Preset,
     Prompt,
     RepetitionPenalty,
     Seed,
@@ -35,6 +36,41 @@ class GenerateCode(Params):
         {"prompt": "Write a function that adds two numbers.", "max_new_tokens": 96, "temperature": 0},
         {"prompt": "Write a function is_prime(n) that says whether n is prime.", "max_new_tokens": 200, "seed": 1},
         {"prompt": "A button that shows an alert when it is clicked.", "language": "html", "max_new_tokens": 200},
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset(
+            "Python function",
+            {"prompt": "Write a function is_prime(n) that says whether n is prime.", "max_new_tokens": 200},
+        ),
+        Preset(
+            "Python over a list",
+            {"prompt": "Write a function that returns the average of a list of numbers.", "max_new_tokens": 160},
+        ),
+        Preset(
+            "JavaScript function",
+            {
+                "prompt": "Write a function that reverses a string.",
+                "language": "javascript",
+                "max_new_tokens": 160,
+            },
+        ),
+        Preset(
+            "Web page",
+            {
+                "prompt": "A page with a heading, a paragraph and a button that shows an alert when it is clicked.",
+                "language": "html",
+                "max_new_tokens": 300,
+            },
+        ),
+        Preset(
+            "SQL query",
+            {
+                "prompt": "Select the names of all customers from the table customers, ordered by name.",
+                "language": "sql",
+                "max_new_tokens": 80,
+                "temperature": 0,
+            },
+        ),
     ]
 
     model: Annotated[str, ModelRef("text-generation")] = "smollm2-135m"

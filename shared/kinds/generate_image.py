@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Preset, Prompt, Seed, ui
 
 Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
@@ -37,6 +37,14 @@ class GenerateImage(Params):
     examples: ClassVar[list[dict[str, Any]]] = [
         {"model": "digits", "prompt": "a photo of seven", "steps": 8, "seed": 7, "upscale": 1},
         {"prompt": "red apple", "seed": 1, "images": 2},
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset("One picture", {"prompt": "a red car"}),
+        Preset("Four to choose from", {"prompt": "smiling sun", "images": 4}),
+        Preset("Another colour", {"prompt": "a blue apple", "images": 2}),
+        Preset("As small as it is", {"prompt": "pizza", "upscale": 1}),
+        Preset("Quick draft", {"prompt": "a green tree", "steps": 8}),
+        Preset("Handwritten digit", {"model": "digits", "prompt": "a photo of seven", "images": 4}),
     ]
 
     model: Annotated[str, ModelRef("text-to-image")] = "emoji"

@@ -10,6 +10,7 @@ from shared.kinds.params import (
     ModelRef,
     Output,
     Params,
+    Preset,
     RepetitionPenalty,
     Seed,
     StopStrings,
@@ -47,6 +48,42 @@ class GenerateText(Params):
             ],
             "max_new_tokens": 24,
         },
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset(
+            "Short story",
+            {
+                "prompt": "Write a short story about a lighthouse keeper who finds a message in a bottle.",
+                "max_new_tokens": 300,
+                "temperature": 0.8,
+            },
+        ),
+        Preset(
+            "Simple explanation",
+            {
+                "prompt": "Explain in simple words why leaves change their colour in autumn.",
+                "max_new_tokens": 160,
+                "temperature": 0.3,
+            },
+        ),
+        Preset("Poem", {"prompt": "Write a short poem about the sea at night.", "max_new_tokens": 120}),
+        Preset(
+            "Friendly e-mail",
+            {
+                "prompt": "Write a short, friendly e-mail that thanks a colleague for her help with a project.",
+                "max_new_tokens": 160,
+                "temperature": 0.5,
+            },
+        ),
+        Preset(
+            "Three answers to choose from",
+            {
+                "prompt": "Suggest a name for a small bakery and say in one sentence why it fits.",
+                "max_new_tokens": 60,
+                "temperature": 0.9,
+                "num_sequences": 3,
+            },
+        ),
     ]
 
     model: Annotated[str, ModelRef("text-generation")] = "smollm2-135m"

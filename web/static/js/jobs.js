@@ -1,0 +1,1 @@
+// Choosing many jobs at once.
