@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -9,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from shared.db import Database
 from shared.devices import serving
 from shared.errors import Invalid, NotFound
-from shared.ids import is_id
+from shared.ids import first_id, is_id
 from shared.job import Event, Job, JobState, job_from
 from shared.records import costs, devices, events, jobs
 from shared.transitions import POOLS_WITH_WORK
@@ -68,16 +69,22 @@ def page(
     model: str | None = None,
     search: str | None = None,
     batch_id: str | None = None,
+    before: datetime | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
-    """The owner's jobs that fit every given filter, newest first; `search` looks in titles and ids."""
+    """The owner's jobs that fit every given filter, newest first; `search` looks in titles and ids.
+
+    `before` leaves out what was submitted at that moment or later.
+    """
     if cursor is not None and not is_id(cursor):
         raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
     limit = max(1, min(limit, MAX_PAGE))
     wanted = [_mine(owner_id), *_filters(states, kind, model, search, batch_id)]
     if cursor is not None:
         wanted.append(jobs.c.id < cursor)
+    if before is not None:
+        wanted.append(jobs.c.id < first_id("job", before))
     with db.begin() as connection:
         query = select(*jobs.c).where(*wanted).order_by(jobs.c.id.desc()).limit(limit + 1)
         found = [job_from(row) for row in connection.execute(query).mappings()]

@@ -40,7 +40,7 @@ class GenerateCode(Params):
     presets: ClassVar[list[Preset]] = [
         Preset(
             "Python function",
-            {"prompt": "Write a function is_prime(n) that says whether n is prime.", "max_new_tokens": 200},
+            {"prompt": "Write a function that returns the largest of three numbers.", "max_new_tokens": 160},
         ),
         Preset(
             "Python over a list",
@@ -60,15 +60,6 @@ class GenerateCode(Params):
                 "prompt": "A page with a heading, a paragraph and a button that shows an alert when it is clicked.",
                 "language": "html",
                 "max_new_tokens": 300,
-            },
-        ),
-        Preset(
-            "SQL query",
-            {
-                "prompt": "Select the names of all customers from the table customers, ordered by name.",
-                "language": "sql",
-                "max_new_tokens": 80,
-                "temperature": 0,
             },
         ),
     ]

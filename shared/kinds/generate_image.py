@@ -42,7 +42,7 @@ class GenerateImage(Params):
         Preset("One picture", {"prompt": "a red car"}),
         Preset("Four to choose from", {"prompt": "smiling sun", "images": 4}),
         Preset("Another colour", {"prompt": "a blue apple", "images": 2}),
-        Preset("As small as it is", {"prompt": "pizza", "upscale": 1}),
+        Preset("Not enlarged", {"prompt": "pizza", "upscale": 1}),
         Preset("Quick draft", {"prompt": "a green tree", "steps": 8}),
         Preset("Handwritten digit", {"model": "digits", "prompt": "a photo of seven", "images": 4}),
     ]

@@ -58,31 +58,26 @@ class GenerateText(Params):
                 "temperature": 0.8,
             },
         ),
-        Preset(
-            "Simple explanation",
-            {
-                "prompt": "Explain in simple words why leaves change their colour in autumn.",
-                "max_new_tokens": 160,
-                "temperature": 0.3,
-            },
-        ),
-        Preset("Poem", {"prompt": "Write a short poem about the sea at night.", "max_new_tokens": 120}),
+        Preset("Question", {"prompt": "Why is the sky blue?", "max_new_tokens": 160, "temperature": 0.3}),
         Preset(
             "Friendly e-mail",
             {
                 "prompt": "Write a short, friendly e-mail that thanks a colleague for her help with a project.",
-                "max_new_tokens": 160,
+                "max_new_tokens": 200,
                 "temperature": 0.5,
             },
         ),
         Preset(
-            "Three answers to choose from",
+            "In the words of a pirate",
             {
-                "prompt": "Suggest a name for a small bakery and say in one sentence why it fits.",
-                "max_new_tokens": 60,
-                "temperature": 0.9,
-                "num_sequences": 3,
+                "prompt": "How is the weather today?",
+                "system": "You are a pirate. Answer as one.",
+                "max_new_tokens": 100,
             },
+        ),
+        Preset(
+            "Three poems to choose from",
+            {"prompt": "Write a short poem about the sea at night.", "max_new_tokens": 100, "num_sequences": 3},
         ),
     ]
 

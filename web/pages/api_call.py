@@ -49,7 +49,7 @@ def api_call(site_url: str, kind: str, typed: Typed) -> ApiCall:
     try:
         checked = kinds.validate(kind, given, strict=False)
     except Invalid:
-        params, right = {name: _plain(kind, name, value) for name, value in given.items()}, False
+        params, right = _rough(kind, given), False
     else:
         # What is as the kind has it anyway is left out; the model is always named.
         params, right = checked.model_dump(mode="json", exclude_defaults=True), True
@@ -93,10 +93,14 @@ def _literal(value: Any, indent: int = 0) -> str:
             return repr(value)
 
 
-def _plain(kind: str, name: str, value: Any) -> Any:
-    """Of a form that is not right yet, a number as a number where it is one."""
-    if not isinstance(value, str) or name not in _numbers(kind):
-        return value
+def _rough(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a form that is not right yet: what is not as the kind has it anyway, a number as a number where it is one."""
+    properties, numbers = kinds.schema(kind)["properties"], _numbers(kind)
+    plain = {name: _number(value) if name in numbers else value for name, value in given.items()}
+    return {name: value for name, value in plain.items() if name == "model" or value != properties[name].get("default")}
+
+
+def _number(value: Any) -> Any:
     try:
         found = from_json(value)
     except ValueError:

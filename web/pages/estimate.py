@@ -38,7 +38,10 @@ def _model(kind: str, typed: Typed) -> str | None:
 def _told(found: Outlook) -> Estimate:
     sentences = []
     if found.takes_s is not None:
-        sentences.append(_("Usually about %(time)s.", time=duration(found.takes_s)))
+        quick = found.takes_s < 1
+        sentences.append(
+            _("Usually under a second.") if quick else _("Usually about %(time)s.", time=duration(found.takes_s))
+        )
     if not found.devices:
         return Estimate([*sentences, _("No device is up just now; the job waits until one is.")], waits=True)
     if found.ready_on:
@@ -51,5 +54,5 @@ def _place(found: Outlook) -> list[str]:
         return [_("More than %(n)s jobs are ahead.", n=f"{MOST_AHEAD:,}")]
     if found.ahead and found.wait_s is not None:
         ahead = plural("%(num)s job is ahead.", "%(num)s jobs are ahead.", found.ahead)
-        return [ahead, _("It starts in about %(time)s.", time=duration(found.wait_s))]
+        return [ahead] if found.wait_s < 1 else [ahead, _("It starts in about %(time)s.", time=duration(found.wait_s))]
     return [_("Nobody is ahead of you.") if found.free else _("You are next in line.")]
