@@ -25,12 +25,18 @@ TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running attempt has come. `text` is what a text kind has written so far."""
+    """How far a running attempt has come. `text` is what a text kind has written so far.
+
+    `first_s` and `last_s` are the attempt's seconds at its first and its latest step: before the one it loads, after
+    the other it saves.
+    """
 
     done: int = 0
     total: int | None = None
     note: str = ""
     text: str | None = None
+    first_s: float | None = None
+    last_s: float | None = None
 
 
 @dataclass(frozen=True)

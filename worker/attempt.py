@@ -66,9 +66,15 @@ class Attempt:
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far the job is, and hear whether to go on."""
         with self._lock:
-            self._progress = Progress(done, total, clean(note), clean(text[-MAX_LIVE_TEXT:]) if text else text)
-            self._news = True
             self.moved = time.monotonic()
+            self._progress = Progress(
+                done,
+                total,
+                clean(note),
+                clean(text[-MAX_LIVE_TEXT:]) if text else text,
+                *self._stepped(done, round(self.moved - self.began, 3)),
+            )
+            self._news = True
         self.check_cancelled()
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:  # noqa: ARG002 - curves come with training
@@ -146,6 +152,13 @@ class Attempt:
         except Exception:
             logging.getLogger(__name__).exception("the log of %s could not be stored", self.job_id)
             return []
+
+    def _stepped(self, done: int, at_s: float) -> tuple[float | None, float | None]:
+        """The seconds of the first step and of this one; None before there is one."""
+        if not done:
+            return None, None
+        first_s = self._progress.first_s
+        return at_s if first_s is None else first_s, at_s
 
     def _uploaded(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
         content, key = self._stored(path)

@@ -87,3 +87,7 @@ class GenerateCode(Params):
         ),
     ] = 3
     seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """A program half as long."""
+        return {"max_new_tokens": self.max_new_tokens // 2} if self.max_new_tokens > 1 else {}

@@ -10,6 +10,9 @@ Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
 MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 8 * 2048 * 2048
 
+#: How far a picture is made smaller by itself, and where that begins if its size was the model's own.
+LEAST_SIDE, USUAL_SIDE = 64, 512
+
 
 def _number(value: Any) -> Any:
     """A form sends its choices as text, and a `Literal` of numbers takes no text."""
@@ -117,6 +120,18 @@ class GenerateImage(Params):
         ),
     ] = True
     seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """Half the sides, one picture, not enlarged; a usual size where even the model's own was too large."""
+        found: dict[str, Any] = {}
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side is not None and side > LEAST_SIDE:
+                found[name] = max(LEAST_SIDE, side // 16 * 8)
+        if self.images > 1:
+            found["images"] = 1
+        if self.upscale != 1:
+            found["upscale"] = 1
+        return found or ({} if self.width and self.height else {"width": USUAL_SIDE, "height": USUAL_SIDE})
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

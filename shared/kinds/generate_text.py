@@ -137,6 +137,15 @@ class GenerateText(Params):
     ] = False
     seed: Seed = None
 
+    def smaller(self) -> dict[str, Any]:
+        """One answer, half as long."""
+        found: dict[str, Any] = {}
+        if self.num_sequences > 1:
+            found["num_sequences"] = 1
+        if self.max_new_tokens > 1:
+            found["max_new_tokens"] = self.max_new_tokens // 2
+        return found
+
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if (self.prompt is None) == (self.messages is None):

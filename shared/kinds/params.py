@@ -67,6 +67,10 @@ class Params(BaseModel):
         """What a list of jobs shows."""
         return str(getattr(self, "prompt", None) or self.title)
 
+    def smaller(self) -> dict[str, Any]:
+        """Settings that hold less in memory, for a job that ran out of it: only those that differ, maybe none."""
+        return {}
+
     @classmethod
     @cache
     def model_tasks(cls) -> dict[str, Task]:

@@ -11,7 +11,7 @@ _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
 STYLES = ("tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "jobs")
-SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "picture", "create", "jobs")
+SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "picture", "create", "jobs", "job")
 
 
 def asset(name: str) -> str:

@@ -33,9 +33,9 @@ def chips(kind: str, typed: Typed, models: Collection[str]) -> list[Chip]:
     return found
 
 
-def _query(typed: Mapping[str, Any]) -> dict[str, str]:
+def _query(typed: Mapping[str, Any]) -> dict[str, Any]:
     """What is typed, as values of an address; a conversation by its turns."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for name, value in typed.items():
         if isinstance(value, str):
             found[name] = value
