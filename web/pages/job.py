@@ -126,9 +126,14 @@ def _seen(job: Job) -> dict[str, Any]:
     }
 
 
-def _settings(job: Job) -> list[tuple[str, str]]:
-    """The job's params by their titles, in the order of the form; the seed that was drawn, if none was given."""
-    return [(each.title, each.words) for each in settings(job.kind, {"seed": job.seed, **job.params})]
+def _settings(job: Job) -> list[tuple[str, str, str | None]]:
+    """The job's params by their titles, in the order of the form, a model with its page; the seed, if one was drawn."""
+    found = settings(job.kind, {"seed": job.seed, **job.params})
+    models = kinds.params_class(job.kind).model_tasks() if job.kind in kinds.names() else {}
+    return [
+        (each.title, each.words, url_for("model.show", name=each.words) if each.name in models else None)
+        for each in found
+    ]
 
 
 def _tail(files: Outputs) -> list[str]:
