@@ -99,6 +99,13 @@ def counts(db: Database, owner_id: str) -> dict[JobState, int]:
     return {state: have.get(state, 0) for state in JobState}
 
 
+def active(db: Database, owner_id: str) -> int:
+    """How many of the owner's jobs wait or run: what every page shows, so the ended ones are not counted for it."""
+    live = jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING])
+    with db.begin() as connection:
+        return connection.execute(select(func.count()).where(_mine(owner_id), live)).scalar_one()
+
+
 def position(db: Database, job: Job) -> Position | None:
     """Where a queued job stands in its pool; None for a job in any other state.
 

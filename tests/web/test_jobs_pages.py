@@ -34,6 +34,7 @@ def test_tabs_count_and_choose(mine: Visitor, driver: Driver, db: Database) -> N
     driver.fail(failed, "internal", "No.")
     jobs.cancel(db, driver.owner.id, made[4].id)
     page = mine.get("/jobs").text
+    assert listing.active(db, driver.owner.id) == 2
     assert tabs(page) == {"All": "5", "Active": "2", "Done": "1", "Failed": "1", "Cancelled": "1"}
 
     def shown(state: str) -> set[str]:

@@ -6,7 +6,6 @@ from flask import Flask, g, request
 
 from shared import listing
 from shared.errors import AtelierError
-from shared.job import JobState
 from web.auth import csrf_token, identity
 from web.pages import (
     batch,
@@ -105,7 +104,6 @@ def _theme() -> str | None:
 def _live_jobs() -> int:
     """How many of the reader's jobs wait or run; nobody's, where the database does not answer."""
     try:
-        counts = listing.counts(site().db, identity().owner.id)
+        return listing.active(site().db, identity().owner.id)
     except AtelierError:
         return 0
-    return counts[JobState.QUEUED] + counts[JobState.RUNNING]
