@@ -135,3 +135,10 @@ def test_the_list_before_there_is_a_job(mine: Visitor) -> None:
     page = mine.get("/jobs").text
     assert "No jobs yet" in page
     assert 'id="bulk"' not in page
+    for state, words in (
+        ("failed", "Nothing has failed"),
+        ("active", "Nothing waits or runs"),
+        ("queued", "Nothing waits"),
+    ):
+        assert words in mine.get(f"/jobs?state={state}").text
+    assert "No jobs match" in mine.get("/jobs?state=failed&q=pear").text
