@@ -55,12 +55,8 @@ class GenerateCode(Params):
             },
         ),
         Preset(
-            "Web page",
-            {
-                "prompt": "A page with a heading, a paragraph and a button that shows an alert when it is clicked.",
-                "language": "html",
-                "max_new_tokens": 300,
-            },
+            "List of links for a web page",
+            {"prompt": "A list with three links.", "language": "html", "max_new_tokens": 200, "temperature": 0},
         ),
     ]
 

@@ -43,7 +43,7 @@ class GenerateImage(Params):
     ]
     presets: ClassVar[list[Preset]] = [
         Preset("One picture", {"prompt": "a red car"}),
-        Preset("Four to choose from", {"prompt": "smiling sun", "images": 4}),
+        Preset("Four to choose from", {"prompt": "monster", "images": 4}),
         Preset("Another colour", {"prompt": "a blue apple", "images": 2}),
         Preset("Not enlarged", {"prompt": "pizza", "upscale": 1}),
         Preset("Quick draft", {"prompt": "a green tree", "steps": 8}),

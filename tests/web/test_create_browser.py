@@ -22,7 +22,7 @@ def test_the_form_as_an_api_call_and_what_it_has_to_expect(open_page: Callable[.
     report(driver.db, Report("host/cpu", "host", "cpu", "CPU", "cpu", "wkr_x", "idle", 1, 0))
     page = open_page("/?kind=generate_image")
     page.get_by_role("link", name="Four to choose from").click()
-    expect(page.get_by_label("Prompt")).to_have_value("smiling sun")
+    expect(page.get_by_label("Prompt")).to_have_value("monster")
     expect(page.get_by_role("link", name="Four to choose from")).to_have_attribute("aria-current", "true")
 
     # The estimate follows the model.
