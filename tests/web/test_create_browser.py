@@ -75,6 +75,9 @@ def test_many_jobs_are_ticked_and_cancelled_while_the_list_moves(
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.get_by_label("Select one")).to_be_checked()
     expect(page.get_by_label("Select three")).not_to_be_checked()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_label("Select three")).to_be_checked()
     page.get_by_label("Select all on this page").check()
     page.get_by_label("Select two").uncheck()
     assert _violations(page) == []

@@ -100,6 +100,9 @@ def test_nothing_chosen_is_said_and_what_was_ticked_is_kept(mine: Visitor, drive
     assert answer.status_code == 422
     assert "Select at least one job." in answer.text
     assert 'role="alert" tabindex="-1" autofocus' in answer.text
+    assert 'action="/jobs/selection?q=apple"' in mine.get("/jobs?q=apple").text
+    kept = mine.post("/jobs/selection?kind=generate_image&q=apple", do="cancel")
+    assert 'value="apple"' in kept.text, "the filters stay"
     many = pick(mine, "cancel", job, *(f"job_{number}" for number in range(300)))
     assert many.status_code == 422
     assert re.search(rf'value="{job.id}"[^>]* checked', many.text)

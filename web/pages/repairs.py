@@ -17,7 +17,6 @@ from web.site import site
 LONGER = 2
 """How many times as long a job may run that reached its time limit."""
 
-_PASSING = {"device_error", "storage_unavailable", "storage_damaged", "hub_unreachable", "internal"}
 _TOO_MUCH = {"out_of_memory", "too_large", "context_too_long"}
 _MODEL = ("model_", "bad_archive", "wrong_task", "unknown_model", "no_chat_template")
 _SETTINGS = {"poison", "bad_messages", "empty_prompt", "nothing_to_say", "no_code", "unsupported_setting", "invalid"}

@@ -23,8 +23,14 @@
     const label = button.querySelector("span");
     const before = label.textContent;
     if (before === button.dataset.copied) return;
+    // A name that differs from what is seen would mislead whoever speaks to the page.
+    const name = button.getAttribute("aria-label");
+    button.removeAttribute("aria-label");
     label.textContent = button.dataset.copied;
-    setTimeout(() => { label.textContent = before; }, 1500);
+    setTimeout(() => {
+      label.textContent = before;
+      if (name) button.setAttribute("aria-label", name);
+    }, 1500);
   });
 
   async function copy(text) {
