@@ -128,6 +128,8 @@ class _Audience:
         self._stop.set()
         self._process.join(30)
         self._pulses.join(30)
+        if self._process.exitcode != 0:
+            raise RuntimeError("the open pages did not last")
 
     def _pulse(self, place: Installation, running: list[str]) -> None:
         jobs = [listing.get(place.db, place.owner.id, each) for each in running]
@@ -143,6 +145,9 @@ def _watch(watched: list[str], cookie: str, stop: "multiprocessing.synchronize.E
         pages = [asyncio.create_task(_page(job_id, cookie, streams)) for job_id in watched]
         while not stop.is_set():
             await asyncio.sleep(0.1)
+            for page in pages:
+                if page.done():
+                    page.result()  # a page that fell over makes the measurement worthless: say so
         for page in pages:
             page.cancel()
         await asyncio.gather(*pages, return_exceptions=True)
@@ -157,8 +162,8 @@ async def _page(job_id: str, cookie: str, streams: object) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
         try:
             asked = f"?once={version}" if version else ""
-            lines = [f"GET /jobs/{job_id}/live{asked} HTTP/1.1", "Host: x", f"Cookie: {cookie}", "Connection: close"]
-            writer.write("\r\n".join([*lines, "", ""]).encode())
+            lines = [f"GET /jobs/{job_id}/live{asked} HTTP/1.1", f"Host: 127.0.0.1:{PORT}", f"Cookie: {cookie}"]
+            writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
             status = await reader.readline()
             if b"event-stream" in await reader.readuntil(b"\r\n\r\n"):
                 with streams.get_lock():  # type: ignore[attr-defined]
