@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from shared import jobs, library, outlook, owners
+from shared import attempts, jobs, library, outlook, owners
 from shared.claims import Claimant, claim
 from shared.db import Database
 from shared.devices import Report, Resident, report
@@ -36,7 +36,7 @@ def test_time_place_and_who_is_ready(db: Database, owner: Owner) -> None:
     jobs.submit(db, owner, "generate_image", {"prompt": "a"})
     job = claim(db, Claimant("w", "host/one", ("accelerated",)), lease_s=60)
     assert job is not None
-    jobs.finish(db, job, [], progress=Progress(), metrics={})
+    attempts.finish(db, job, [], progress=Progress(), metrics={})
     with db.begin() as connection:
         connection.execute(text("update costs set seconds = 12"))
     for _ in range(3):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared import jobs, library, owners, retries, selection
+from shared import attempts, jobs, library, owners, retries, selection
 from shared.claims import Claimant, claim
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound
@@ -34,7 +34,7 @@ def test_cancelling_counts_what_was_not_and_why(db: Database, owner: Owner) -> N
     jobs.cancel(db, stranger.owner_id, stranger.id)
     waiting = submit(db, owner, 1)
     done = run(db)
-    jobs.finish(db, done, [], progress=Progress(), metrics={})
+    attempts.finish(db, done, [], progress=Progress(), metrics={})
     running = submit(db, owner, 2)
     assert run(db).id == running.id
     waiting = submit(db, owner, 3)

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from shared import jobs, library, listing
+from shared import attempts, library, listing
 from shared.db import Database
 from shared.job import Job, Progress
 from tests.web.conftest import Visitor
@@ -49,15 +49,15 @@ def test_each_phase_has_its_time(mine: Visitor, driver: Driver, db: Database) ->
         ("", "Running"),
         ("", "Saving"),
     ]
-    jobs.pulse(db, job, LEASE_S, Progress(4, 8, "Step 4 of 8", None, 2.5, 3.0))
+    attempts.pulse(db, job, LEASE_S, Progress(4, 8, "Step 4 of 8", None, 2.5, 3.0))
     page = mine.get(f"/jobs/{job.id}").text
     assert phases(page)[1] == ("done", "Loading the model", "2.5 s")
     assert phases(page)[2][0] == "now"
-    jobs.pulse(db, job, LEASE_S, Progress(8, 8, "", None, 2.5, 6.0))
+    attempts.pulse(db, job, LEASE_S, Progress(8, 8, "", None, 2.5, 6.0))
     page = mine.get(f"/jobs/{job.id}").text
     assert phases(page)[2] == ("done", "Running", "3.5 s")
     assert phases(page)[3][:2] == ("now", "Saving")
-    jobs.finish(db, job, [], progress=Progress(8, 8, "", None, 2.5, 6.0), metrics={})
+    attempts.finish(db, job, [], progress=Progress(8, 8, "", None, 2.5, 6.0), metrics={})
     assert [mark for mark, _, _ in phases(mine.get(f"/jobs/{job.id}").text)] == ["done"] * 4
 
 

@@ -89,7 +89,7 @@ def _seen() -> dict[str, Any]:
         "asked": asked,
         "filters": {name: value for name, value in asked.items() if value and name != "state"},
         "counts": counts,
-        "tabs": [(name, sum(counts[state] for state in states)) for name, states in _TABS.items()],
+        "tabs": [(name, _number(counts, states)) for name, states in _TABS.items()],
         "tab": ACTIVE if asked["state"] in {JobState.QUEUED, JobState.RUNNING} else asked["state"],
         "rows": rows_of(found.items, extra=str(sorted(counts.items()))),
         "next": found.next,
@@ -126,6 +126,12 @@ def _asked() -> dict[str, str]:
     if asked["state"] not in {*_TABS, *JobState}:
         raise NotFound("There is no such state of a job.")
     return asked
+
+
+def _number(counts: Mapping[JobState, int], states: Sequence[JobState]) -> str:
+    """How many jobs a tab has; where one of its states was not counted to its end, that there are more."""
+    more = any(counts[state] >= listing.COUNTED for state in states)
+    return f"{sum(counts[state] for state in states):,}{'+' if more else ''}"
 
 
 def _states(state: str) -> Sequence[JobState]:
