@@ -1,8 +1,8 @@
 """Batches: many jobs of one request. Submitting them, cancelling the rest, retrying those that failed.
 
-A batch is queued whole or not at all. Its state is that of its jobs, which `shared.jobs` alone writes; looking at
-batches is `shared.batch_listing`, their results are `shared.batch_results`. Knows neither the bell nor the object
-store.
+A batch is queued whole or not at all. Its state is that of its jobs, which the arrows of `shared.transitions` alone
+write; looking at batches is `shared.batch_listing`, their results are `shared.batch_results`. Knows neither the bell
+nor the object store.
 """
 
 from collections.abc import Collection
@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import jobs
+from shared import batch_jobs, jobs
 from shared.batch import Batch, batch_from
 from shared.batch_drafts import BatchDraft, write_down
 from shared.batch_listing import get
@@ -124,7 +124,7 @@ def place(
     made = connection.execute(new).mappings().one_or_none()
     if made is None:
         return None
-    jobs.submit_many(connection, owner, draft.id, draft.lines, draft.total)
+    batch_jobs.submit_many(connection, owner, draft.id, draft.lines, draft.total)
     return batch_from(made)
 
 
@@ -138,7 +138,7 @@ def cancel(db: Database, owner_id: str, batch_id: str) -> Batch:
     batch = get(db, owner_id, batch_id)
     with db.begin() as connection:
         _lock(connection, batch)
-        if not jobs.cancel_rest(connection, owner_id, batch_id) and not _was_cancelled(connection, batch):
+        if not batch_jobs.cancel_rest(connection, owner_id, batch_id) and not _was_cancelled(connection, batch):
             raise Conflict(
                 "Every job of this batch has ended; there is nothing left to cancel.", code="already_finished"
             )
@@ -163,7 +163,7 @@ def retry(db: Database, owner: Owner, batch_id: str, states: Collection[JobState
     batch = get(db, owner.id, batch_id)
     with db.begin() as connection:
         _lock(connection, batch)
-        count = jobs.retry_many(connection, owner, batch_id, states)
+        count = batch_jobs.retry_many(connection, owner, batch_id, states)
     if not count:
         raise Conflict(f"No job of this batch has {' or '.join(sorted(states))}.", code="nothing_to_retry")
     return count

@@ -3,7 +3,7 @@
 Start-time fair queueing (Goyal, Vin, Cheng 1996): each owner carries a virtual time, the owner with the
 smallest is served, and pays the estimated device seconds divided by its weight at once. An owner that was
 idle starts from the system's virtual time, so idleness is not saved up. Claims take one row lock in turn.
-Decides only; `shared.jobs` writes the state.
+Decides only; `shared.attempts` writes the state.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from shared import costs, jobs, kinds
+from shared import attempts, costs, kinds
 from shared.db import Database
 from shared.job import Job
 
@@ -49,7 +49,7 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         if not heads:
             return None
         head = _best(heads, resident)
-        job = jobs.start(
+        job = attempts.start(
             connection,
             head.id,
             worker_id=claimant.worker_id,

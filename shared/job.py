@@ -11,7 +11,7 @@ Role = Literal["output", "preview", "model", "checkpoint", "log"]
 
 
 class JobState(StrEnum):
-    """Where a job is in its life; the arrows are in `shared.jobs`."""
+    """Where a job is in its life; the arrows are in `shared.transitions`."""
 
     QUEUED = "queued"
     RUNNING = "running"

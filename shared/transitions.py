@@ -1,7 +1,8 @@
 """The arrows of a job's life: every way in which its state changes, each one guarded statement, made once.
 
-`shared.jobs` follows them and nobody else. Each returns the rows that it changed and writes their audit event.
-A guard names the state it expects and, for a worker, the fence: the attempt, and the worker that holds it.
+`shared.jobs`, `shared.attempts` and `shared.batch_jobs` follow them and nobody else. Each returns the rows that it
+changed and writes their audit event. A guard names the state it expects and, for a worker, the fence: the attempt, and
+the worker that holds it.
 """
 
 import re
@@ -13,7 +14,9 @@ from pydantic_core import to_json
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Connection,
     Double,
+    RowMapping,
     Select,
     bindparam,
     cast,
@@ -232,3 +235,20 @@ RECLAIM = _recovery(_ORPHANED)
 HOLD = update(jobs).where(_FENCE).values(lease_until=_in("lease_s")).returning(jobs.c.cancel_requested)
 HOLD_WITH_NEWS = HOLD.values(progress=_given("progress"), metrics=_given("metrics"), revision=jobs.c.revision + 1)
 POOLS_WITH_WORK = select(jobs.c.pool).where(QUEUED, jobs.c.run_at <= func.now()).group_by(jobs.c.pool)
+
+ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")
+"""For what touches the rows of several owners: in turn, or two of them could wait for each other."""
+
+
+def follow(
+    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
+) -> RowMapping | None:
+    """Take an arrow with one job; None where its guard did not hold."""
+    return connection.execute(arrow, given | {"event_data": event or {}}).mappings().one_or_none()
+
+
+def follow_all(
+    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
+) -> list[str]:
+    """Take an arrow with every job that fits; their ids."""
+    return [row["id"] for row in connection.execute(arrow, given | {"event_data": event or {}}).mappings()]

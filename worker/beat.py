@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared import artifacts, devices, jobs, kinds, listing, ticks
+from shared import artifacts, attempts, devices, kinds, listing, ticks
 from shared.db import Database
 from shared.errors import AtelierError
 from shared.logging import begin as begin_logging
@@ -70,7 +70,7 @@ class Beat:
         self._connected_since = self._connected_since or now
         # After an outage of the database every lease looks expired; the workers first get the time to renew theirs.
         if now - self._connected_since >= self._settings.lease_s:
-            swept = jobs.sweep(self._db)
+            swept = attempts.sweep(self._db)
             if swept.requeued or swept.ended:
                 log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
         self._submit_due()

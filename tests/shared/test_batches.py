@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared import batch_listing, batches, claims, jobs, library, listing, owners
+from shared import attempts, batch_listing, batches, claims, jobs, library, listing, owners
 from shared.batch import Batch, BatchState
 from shared.batch_files import JsonLines, Table
 from shared.claims import Claimant
@@ -61,13 +61,13 @@ def claim(db: Database) -> Job:
 
 def succeed(db: Database) -> Job:
     job = claim(db)
-    assert jobs.finish(db, job, [], progress=Progress(), metrics={}) is JobState.SUCCEEDED
+    assert attempts.finish(db, job, [], progress=Progress(), metrics={}) is JobState.SUCCEEDED
     return job
 
 
 def fail(db: Database) -> Job:
     job = claim(db)
-    assert jobs.fail(db, job, "probe", "No.") is JobState.FAILED
+    assert attempts.fail(db, job, "probe", "No.") is JobState.FAILED
     return job
 
 
@@ -110,11 +110,11 @@ def test_what_is_left_is_judged_by_those_that_succeeded(db: Database, owner: Own
     first, second = claims.claim(db, HERE, lease_s=30), claims.claim(db, HERE, lease_s=30)
     assert first is not None
     assert second is not None
-    jobs.finish(db, first, [], progress=Progress(), metrics={})
+    attempts.finish(db, first, [], progress=Progress(), metrics={})
     tally = batch_listing.tally(db, batch)
     assert tally.mean_s is not None
     assert tally.left_s == pytest.approx(tally.mean_s * 3.5)
-    jobs.fail(db, second, "odd", "No.")
+    attempts.fail(db, second, "odd", "No.")
     assert batch_listing.tally(db, batch).left_s is None, "nothing runs"
     assert {number: job.state for number, job in batch_listing.numbered(db, batch, [2, 4, 9]).items()} == {
         2: JobState.FAILED,
@@ -427,8 +427,8 @@ def test_cancel_ends_what_waits_and_asks_what_runs(db: Database, owner: Owner) -
     done, running = succeed(db), claim(db)
     batches.cancel(db, owner.id, batch.id)
     assert counts(db, batch) == {"succeeded": 1, "running": 1, "cancelled": 4}
-    assert jobs.pulse(db, running, 30).cancel
-    assert jobs.stop(db, running) is JobState.CANCELLED
+    assert attempts.pulse(db, running, 30).cancel
+    assert attempts.stop(db, running) is JobState.CANCELLED
     batches.cancel(db, owner.id, batch.id)
     assert counts(db, batch) == {"succeeded": 1, "cancelled": 5}
     assert listing.get(db, owner.id, done.id).state is JobState.SUCCEEDED
@@ -529,7 +529,7 @@ def test_cancel_and_claims_at_once_lose_no_job(db: Database, owner: Owner) -> No
     def work(number: int) -> None:
         me = Claimant(f"wkr_{number}", f"host/cpu:{number}", ("accelerated",))
         while (job := claims.claim(db, me, lease_s=30)) is not None:
-            jobs.finish(db, job, [], progress=Progress(), metrics={})
+            attempts.finish(db, job, [], progress=Progress(), metrics={})
 
     with ThreadPoolExecutor(5) as pool:
         workers = [pool.submit(work, number) for number in range(4)]

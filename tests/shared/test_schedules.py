@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from shared import batch_listing, claims, jobs, library, listing, owners, schedules, ticks, variables
+from shared import attempts, batch_listing, claims, jobs, library, listing, owners, schedules, ticks, variables
 from shared.batch import BatchState
 from shared.claims import Claimant
 from shared.db import Database
@@ -60,7 +60,7 @@ def jobs_of(db: Database, owner: Owner) -> list[Job]:
 def end(db: Database) -> None:
     job = claims.claim(db, HERE, lease_s=30)
     assert job is not None
-    jobs.finish(db, job, [], progress=Progress(), metrics={})
+    attempts.finish(db, job, [], progress=Progress(), metrics={})
 
 
 # ---- a due tick -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from cli.__main__ import atelier
-from shared import claims, jobs
+from shared import attempts, claims
 from shared.claims import Claimant
 from shared.db import Database
 from shared.job import Progress
@@ -46,7 +46,7 @@ def test_a_file_is_submitted_watched_retried_cancelled_and_fetched(
     job = claims.claim(db, Claimant("w", "h/cpu:0", ("accelerated",)), lease_s=30)
     assert job is not None
     assert (job.params["text"], job.params["speed"], job.seed) == ("one", 1.5, 1)
-    jobs.finish(db, job, [], progress=Progress(), metrics={})
+    attempts.finish(db, job, [], progress=Progress(), metrics={})
     assert run("cancel", batch_id).output == "generate_speech partial: 1 succeeded, 1 cancelled\n"
     assert run("retry", batch_id).exit_code == 1
     assert run("retry", batch_id, "--cancelled").output == "generate_speech running: 1 queued, 1 succeeded\n"

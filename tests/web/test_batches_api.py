@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from shared import artifacts, claims, jobs, keys, owners
+from shared import artifacts, attempts, claims, keys, owners
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
@@ -82,7 +82,7 @@ def finish(db: Database, settings: Settings, files: dict[str, bytes]) -> Job:
         media_type = "text/plain" if name.endswith(".txt") else "audio/wav"
         role = "log" if name == "log.txt" else "output"
         made.append(NewArtifact(role, name, media_type, known.size, known.sha256, key))  # type: ignore[arg-type]
-    jobs.finish(db, job, made, progress=Progress(1, 1), metrics={})
+    attempts.finish(db, job, made, progress=Progress(1, 1), metrics={})
     return job
 
 
@@ -197,7 +197,7 @@ def test_an_unchanged_batch_is_304_and_a_changed_one_is_not(api: Api, db: Databa
 def test_cancel_the_rest_and_retry_what_failed(api: Api, db: Database) -> None:
     batch = api.submit()
     assert api("POST", batch["links"]["retry"]).json["code"] == "nothing_to_retry"
-    jobs.fail(db, claim(db), "probe", "No.")
+    attempts.fail(db, claim(db), "probe", "No.")
     ended = api("POST", batch["links"]["cancel"]).json
     assert (ended["state"], ended["counts"]["failed"], ended["counts"]["cancelled"]) == ("failed", 1, 1)
     again = api("POST", batch["links"]["retry"])
@@ -223,7 +223,7 @@ def made(api: Api, db: Database, settings: Settings) -> dict[str, Any]:
     batch = api.submit(SPEECH | {"items": [{"text": text} for text in "abcd"]})
     finish(db, settings, {"speech.wav": b"RIFF" + bytes(3_000_000), "log.txt": b"log"})
     finish(db, settings, {"../s/päch:?.wav": b"one", "same.txt": b"two" * 1000, "..": b"three"})
-    jobs.fail(db, claim(db), "probe", "No.")
+    attempts.fail(db, claim(db), "probe", "No.")
     return batch
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from shared import claims, devices, jobs, keys, library, owners, plant
+from shared import attempts, claims, devices, jobs, keys, library, owners, plant
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, Resident
@@ -40,7 +40,7 @@ def start(db: Database, owner: Owner, prompt: str, device: str = GPU) -> Job:
     jobs.submit(db, owner, "generate_image", {"prompt": prompt})
     job = claims.claim(db, Claimant("wkr_x", device, ("accelerated",)), lease_s=600)
     assert job is not None
-    jobs.pulse(db, job, 600, Progress(2, 8, "Step 2 of 8"))
+    attempts.pulse(db, job, 600, Progress(2, 8, "Step 2 of 8"))
     return job
 
 
@@ -124,16 +124,16 @@ def test_a_lost_device_says_what_became_of_its_job(
     put(db, state="busy", job_id={"none": None, "deleted": "job_gone"}.get(fate, job.id))
     silence(db)
     if fate in {"queued", "elsewhere"}:
-        assert jobs.reclaim(db, GPU, "wkr_next").requeued == 1
+        assert attempts.reclaim(db, GPU, "wkr_next").requeued == 1
     if fate == "elsewhere":
         claims.claim(db, Claimant("wkr_y", "attic/cuda:0", ("accelerated",)), lease_s=600)
     if fate == "done":
-        jobs.finish(db, job, [], progress=Progress(8, 8), metrics={})
+        attempts.finish(db, job, [], progress=Progress(8, 8), metrics={})
     if fate == "failed":
-        jobs.fail(db, job, "broken", "It broke.")
+        attempts.fail(db, job, "broken", "It broke.")
     if fate == "cancelled":
         jobs.cancel(db, owner.id, job.id)
-        jobs.stop(db, job)
+        attempts.stop(db, job)
     text = mine.get("/devices").text
     assert "Lost" in text
     assert "10 min ago" in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from shared import artifacts, claims, jobs, listing, owners, schedules
+from shared import artifacts, attempts, claims, jobs, listing, owners, schedules
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
@@ -48,7 +48,7 @@ def test_garbage_is_deleted_after_its_grace_and_results_stay(beat: Beat, db: Dat
     job = claims.claim(db, ME, lease_s=30)
     assert job is not None
     kept, lost = (upload(db, settings, owner.id, name) for name in ("kept.txt", "lost.txt"))
-    jobs.finish(db, job, [kept], progress=Progress(), metrics={})
+    attempts.finish(db, job, [kept], progress=Progress(), metrics={})
     with db.begin() as connection:
         connection.execute(
             text("update blobs set touched_at = now() - make_interval(secs => :age)"), {"age": GARBAGE_GRACE_S + 1}
@@ -75,7 +75,7 @@ def test_what_a_running_job_has_saved_outlasts_the_grace(beat: Beat, db: Databas
 
     # When the beat tidies, and the job ends
     beat.tidy()
-    jobs.finish(db, job, [early], progress=Progress(), metrics={})
+    attempts.finish(db, job, [early], progress=Progress(), metrics={})
 
     # Then its file is there
     assert stored(settings, early)
