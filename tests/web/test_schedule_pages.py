@@ -69,7 +69,7 @@ def test_a_schedule_is_made_shown_and_changed(mine: Visitor, db: Database, owner
 @pytest.mark.parametrize(
     ("wrong", "field", "told"),
     [
-        ({"s-name": " "}, "s-name", "Write something here."),
+        ({"s-name": " "}, "s-name", "This is needed."),
         ({"s-repeat": "custom", "s-cron": "61 * * * *"}, "s-cron", "does not fit the minute"),
         ({"s-time": "25:00"}, "s-time", "Write a time of day like 09:00."),
         ({"s-repeat": "hourly", "s-minute": "60"}, "s-minute", "from 0 to 59"),
@@ -86,7 +86,10 @@ def test_a_schedule_is_made_shown_and_changed(mine: Visitor, db: Database, owner
         ({**GRID, "vary.prompt": "{colour}"}, "v-prompt", "There is no variable {colour}"),
         ({**GRID, "batch.title": "x" * 201}, "title", "Must be 200 characters or fewer."),
         ({**GRID, "batch.title": "\0"}, "title", "cannot be stored"),
-        ({**GRID, "vary.prompt": "{date", "s-name": ""}, "s-name", "Write"),
+        ({**GRID, "vary.prompt": "{date", "s-name": ""}, "s-name", "This is needed."),
+        ({"s-name": "", "s-time": "", "s-zone": "Mars"}, "s-name", "This is needed."),
+        ({"s-name": "x" * 201}, "s-name", "Must be 200 characters or fewer."),
+        ({"s-overlap": "odd"}, "s-overlap", "Must be one of"),
     ],
 )
 def test_a_wrong_field_is_named_focused_and_everything_is_kept(

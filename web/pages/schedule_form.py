@@ -78,6 +78,8 @@ def terms_of(draft: Draft, kept: Mapping[str, Any] | None = None) -> Terms:
         Invalid: some fields are wrong: every one of them is named, as the page names it.
     """
     errors: list[FieldError] = []
+    if not draft.own["name"].strip():
+        errors.append({"field": "s-name", "message": _("This is needed.")})
     asked: dict[str, Any] = {name: draft.own[name] for name in ("name", "zone", "overlap", "missed")}
     try:
         asked["cron"] = cron.parse(cron_of(draft.own))
