@@ -114,7 +114,8 @@ def test_what_was_typed_on_create_comes_along_and_another_kind_keeps_the_rest(mi
     assert 'name="steps" value="7"' in page
     long = mine.post("/schedules/new", kind="generate_image", prompt="x" * 9000, draw="create")
     assert (long.status_code, "x" * 9000 in long.text) == (200, True)
-    other = mine.post("/schedules/new", **FORM | {"to": "generate_speech"}).text
+    other = mine.post("/schedules/new", **FORM | {"to": "generate_speech", "model": "emoji"}).text
+    assert "emoji" not in other, "a model of the other kind"
     assert 'value="Morning"' in other
     assert 'name="kind" value="generate_speech"' in other
 

@@ -108,9 +108,14 @@ def change(schedule_id: str) -> AnyResponse | tuple[str, int] | str:
 
 
 def _sent() -> Draft:
-    """What was sent, for the kind that is asked for: another one keeps what fits it."""
-    kind = create.known(request.form.get("to", "") or request.form.get("kind", ""))
-    draft = schedule_form.from_form(kind, request.form)
+    """What was sent, for the kind that is asked for: another one keeps what fits it, which its models do not."""
+    to = request.form.get("to", "")
+    draft = schedule_form.from_form(create.known(to or request.form.get("kind", "")), request.form)
+    if to:
+        models, asked = kinds.params_class(to).model_tasks(), draft.asked
+        typed = {name: text for name, text in asked.typed.items() if name not in models}
+        vary = {name: text for name, text in asked.vary.items() if name not in models}
+        return replace(draft, asked=replace(asked, typed=typed, vary=vary))
     return replace(draft, own=draft.own | {"what": "batch"}) if request.form.get("draw") == "batch" else draft
 
 
