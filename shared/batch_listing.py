@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from shared.batch import Batch, Tally, batch_from
@@ -60,26 +60,28 @@ def tallies(db: Database, found: Sequence[Batch]) -> dict[str, Tally]:
 
 def tallies_of(db: Database, batch_ids: Sequence[str]) -> dict[str, Tally]:
     """How the batches with these ids stand; whose they are, the caller knows."""
-    latest = (
-        select(jobs.c.batch_id, jobs.c.id, jobs.c.state, jobs.c.revision, jobs.c.started_at, jobs.c.finished_at)
-        .where(jobs.c.batch_id.in_(batch_ids))
-        .ext(distinct_on(jobs.c.batch_id, jobs.c.batch_index))
-        # The very order of the index, read backwards.
-        .order_by(jobs.c.batch_id.desc(), jobs.c.batch_index.desc(), jobs.c.id.desc())
-        .subquery()
+    again = jobs.alias("again")
+    # Few jobs were retried, and an index knows them: far cheaper than to sort all jobs for the latest of each number.
+    superseded = exists().where(
+        again.c.batch_id == jobs.c.batch_id,
+        again.c.batch_index == jobs.c.batch_index,
+        again.c.id > jobs.c.id,
+        again.c.batch_id.in_(batch_ids),
+        again.c.parent_id.is_not(None),
     )
-    each = (latest.c.batch_id, latest.c.state)
-    took_s = func.extract("epoch", latest.c.finished_at - latest.c.started_at)
+    each = (jobs.c.batch_id, jobs.c.state)
+    took_s = func.extract("epoch", jobs.c.finished_at - jobs.c.started_at)
     figures = (
         func.count(),
-        func.max(latest.c.id),
-        func.sum(latest.c.revision),
-        func.max(latest.c.finished_at),
+        func.max(jobs.c.id),
+        func.sum(jobs.c.revision),
+        func.max(jobs.c.finished_at),
         func.avg(took_s),
     )
+    wanted = jobs.c.batch_id.in_(batch_ids) & ~superseded
     rows: dict[str, list[Any]] = {batch_id: [] for batch_id in batch_ids}
     with db.begin() as connection:
-        for batch_id, *rest in connection.execute(select(*each, *figures).group_by(*each)):
+        for batch_id, *rest in connection.execute(select(*each, *figures).where(wanted).group_by(*each)):
             rows[batch_id].append(rest)
     return {batch_id: _tally(states) for batch_id, states in rows.items()}
 

@@ -110,6 +110,8 @@ batches = Table(
     Index("ix_batches_owner", "owner_id", "id"),
 )
 
+_RETRIED = "batch_id is not null and parent_id is not null"
+
 jobs = Table(
     "jobs",
     metadata,
@@ -170,6 +172,8 @@ jobs = Table(
     Index("ix_jobs_owner", "owner_id", "id"),
     Index("ix_jobs_owner_state", "owner_id", "state", "id"),
     Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+    # The few of a batch that were submitted again, and so supersede others.
+    Index("ix_jobs_retried", "batch_id", "batch_index", postgresql_where=text(_RETRIED)),
     Index("ix_jobs_batch", "batch_id", "batch_index", "id", postgresql_where=text("batch_id is not null")),
 )
 

@@ -47,10 +47,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("batch_id is not null"),
     )
+    op.create_index(
+        "ix_jobs_retried",
+        "jobs",
+        ["batch_id", "batch_index"],
+        unique=False,
+        postgresql_where=sa.text("batch_id is not null and parent_id is not null"),
+    )
 
 
 def downgrade() -> None:
     """And back."""
+    op.drop_index(
+        "ix_jobs_retried",
+        table_name="jobs",
+        postgresql_where=sa.text("batch_id is not null and parent_id is not null"),
+    )
     op.drop_index("ix_jobs_batch", table_name="jobs", postgresql_where=sa.text("batch_id is not null"))
     op.drop_constraint(op.f("fk_jobs_batch_id"), "jobs", type_="foreignkey")
     op.drop_column("jobs", "batch_index")

@@ -57,6 +57,8 @@ STAY = timedelta(days=30)
 
 THEMES = ("light", "dark")
 
+LIVE = (JobState.QUEUED, JobState.RUNNING)
+
 
 def register(app: Flask) -> None:
     """Add the pages and the words that their templates use."""
@@ -105,7 +107,6 @@ def _theme() -> str | None:
 def _live_jobs() -> int:
     """How many of the reader's jobs wait or run; nobody's, where the database does not answer."""
     try:
-        counts = listing.counts(site().db, identity().owner.id)
+        return sum(listing.counts(site().db, identity().owner.id, states=LIVE).values())
     except AtelierError:
         return 0
-    return counts[JobState.QUEUED] + counts[JobState.RUNNING]
