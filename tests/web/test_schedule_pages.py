@@ -166,6 +166,19 @@ def test_what_the_form_does_not_show_is_kept(mine: Visitor, db: Database, owner:
     assert (content.priority, content.pool, content.time_limit_s) == (2, "cpu", 60.0)
 
 
+def test_values_that_no_line_can_hold_are_kept(mine: Visitor, db: Database, owner: Owner) -> None:
+    turns = [[{"role": "user", "content": words}] for words in ("hi", "It is {date}.")]
+    vary = {"messages": turns, "temperature": [0.1, 0.9]}
+    schedule = make(db, owner, template={"batch": {"kind": "generate_text", "params": {}, "vary": vary}})
+    edit = mine.get(f"/schedules/{schedule.id}/edit").text
+    assert "is varied too" in edit
+    sent = {**FORM, "kind": "generate_text", "prompt": "", "s-what": "batch", "vary.temperature": "0.5"}
+    assert mine.post(f"/schedules/{schedule.id}/edit", **sent).status_code == 303
+    batch = all_of(db, owner)[0].terms.template.batch
+    assert batch is not None
+    assert batch.vary == {"messages": turns, "temperature": [0.5]}
+
+
 def test_a_new_batch_leads_there_with_what_is_varied(mine: Visitor) -> None:
     assert 'name="draw" value="batch"' in mine.get("/batches/new").text
     sent = mine.post(

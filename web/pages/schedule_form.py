@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,10 +40,14 @@ MIN_WINDOW_S = 60
 
 @dataclass(frozen=True)
 class Draft:
-    """What was typed: the schedule's own fields, and those of the job or of the batch that it submits."""
+    """What was typed: the schedule's own fields, and those of the job or of the batch that it submits.
+
+    `kept` are fields that are varied by values which no line of text can hold: conversations, lists.
+    """
 
     own: dict[str, str]
     asked: BatchForm
+    kept: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def is_batch(self) -> bool:
@@ -66,9 +70,10 @@ def from_schedule(schedule: Schedule) -> Draft:
     typed = forms.from_params(content.kind, content.params)
     if batch is None:
         return Draft(own, BatchForm(content.kind, typed=typed))
-    vary = {name: forms.lines(values) for name, values in batch.vary.items()}
+    vary = {name: forms.lines(values) for name, values in batch.vary.items() if _fits(values)}
     asked = BatchForm(content.kind, typed=typed, vary=vary, mode=batch.mode, title=batch.title or "")
-    return Draft(own | {"what": "batch"}, asked)
+    kept = {name: values for name, values in batch.vary.items() if name not in vary}
+    return Draft(own | {"what": "batch"}, asked, kept)
 
 
 def terms_of(draft: Draft, kept: Mapping[str, Any] | None = None) -> Terms:
@@ -94,8 +99,10 @@ def terms_of(draft: Draft, kept: Mapping[str, Any] | None = None) -> Terms:
     if draft.own["missed"] == "all":
         asked["window_s"] = _window(draft.own["hours"], errors)
     given = variables.values(datetime.now(UTC), where, run=1, schedule=draft.own["name"])
-    made = schedule_template.batch_of if draft.is_batch else schedule_template.job_of
-    template, wrong = made(draft.asked, given)
+    if draft.is_batch:
+        template, wrong = schedule_template.batch_of(draft.asked, given, draft.kept)
+    else:
+        template, wrong = schedule_template.job_of(draft.asked, given)
     errors += page_errors(wrong, draft)
     asked["template"] = {draft.own["what"]: {**(kept or {}), **template}}
     try:
@@ -117,6 +124,11 @@ def once(token: str, draft: Draft) -> str:
     content = json.dumps([draft.own, asdict(draft.asked)], sort_keys=True).encode()
     sent = hashlib.sha256(token.encode()).hexdigest()[:24] if token else secrets.token_hex(12)
     return f"page-{sent}-{hashlib.sha256(content).hexdigest()[:24]}"
+
+
+def _fits(values: list[Any]) -> bool:
+    """Whether a line of text can hold each of these."""
+    return all(isinstance(each, str | int | float) and str(each).strip() for each in values)
 
 
 def _page_name(field: str, draft: Draft) -> str:

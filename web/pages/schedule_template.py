@@ -28,9 +28,9 @@ def job_of(asked: BatchForm, given: Mapping[str, str]) -> Made:
     return {"kind": asked.kind, "params": _kept(raw, filled, checked)}, errors
 
 
-def batch_of(asked: BatchForm, given: Mapping[str, str]) -> Made:
-    """The template of a batch. Every value is checked beside the first ones of the other fields, once."""
-    vary = asked.values
+def batch_of(asked: BatchForm, given: Mapping[str, str], kept: Mapping[str, list[Any]]) -> Made:
+    """The template of a batch, with `kept` varied too. Every value is checked beside the first of the others, once."""
+    vary = {**kept, **asked.values}
     raw = {name: value for name, value in forms.params(asked.kind, asked.typed).items() if name not in vary}
     template: dict[str, Any] = {"kind": asked.kind, "mode": asked.mode, "title": asked.title or None, "vary": vary}
     errors = _title_errors(asked.title)

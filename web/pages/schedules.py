@@ -14,7 +14,7 @@ from shared.errors import Conflict, FieldError, Invalid
 from shared.schedule import Schedule
 from web import forms
 from web.auth import identity, needs
-from web.pages import batch_forms, create, due, repeats, schedule_form, schedule_rows
+from web.pages import batch_forms, batch_grid, create, due, repeats, schedule_form, schedule_rows
 from web.pages.schedule_form import Draft
 from web.site import site
 
@@ -97,6 +97,8 @@ def change(schedule_id: str) -> AnyResponse | tuple[str, int] | str:
     content = schedule.terms.template.content
     kept = {name: getattr(content, name) for name in ("priority", "pool", "device", "time_limit_s")}
     draft = _sent()
+    if draft.asked.kind == content.kind:
+        draft = replace(draft, kept=schedule_form.from_schedule(schedule).kept)
     if _only_drawn():
         return _page(draft, schedule=schedule)
     try:
@@ -169,6 +171,7 @@ def _page(draft: Draft, *, schedule: Schedule | None = None, errors: Sequence[Fi
         kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
         fields=found,
         vary=vary,
+        kept=[batch_grid.titles(kind).get(name, name) for name in draft.kept],
         title_error=next((each["message"] for each in errors if each["field"] == batch_forms.TITLE), None),
         roles=forms.ROLES,
         preview=_preview(draft.own),
