@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from werkzeug.test import TestResponse
 
 from shared import keys, library, owners
@@ -27,12 +28,19 @@ _MODELS = {
 }
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
+    """Templates as they were compiled for the first application: each test has one of its own."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(settings: Settings, db: Database) -> Iterator[Flask]:
+def app(settings: Settings, db: Database, compiled: BytecodeCache) -> Iterator[Flask]:
     """The application, with a library that has a model of each task; nothing ever opens their files."""
     for name, task in _MODELS.items():
         library.add(db, None, name=name, task=task, source=f"hub:demo/{name}", revision="0" * 40, title=name.title())
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = compiled
     yield app
     app.extensions["atelier"].db.dispose()
 

@@ -178,6 +178,12 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def picture(*chunks: bytes) -> bytes:
+    """A PNG of one grey pixel, with these chunks before its data."""
+    ends = (chunk(b"IDAT", zlib.compress(b"\0\0")), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)) + b"".join(chunks + ends)
+
+
 def test_a_picture_fills_the_form(mine: Visitor, png: bytes) -> None:
     answer = send_picture(mine, png)
     assert answer.status_code == 303
@@ -193,17 +199,17 @@ def test_a_picture_fills_the_form(mine: Visitor, png: bytes) -> None:
         assert text in page, text
 
 
-def test_a_picture_of_another_tool_fills_what_it_can(mine: Visitor, png: bytes) -> None:
+def test_a_picture_of_another_tool_fills_what_it_can(mine: Visitor) -> None:
     lines = b"a castle\nNegative prompt: fog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768"
-    other = png[:8] + chunk(b"tEXt", b"parameters\0" + lines) + chunk(b"IEND", b"")
+    other = picture(chunk(b"tEXt", b"parameters\0" + lines))
     page = mine.get(send_picture(mine, other).location).text
     for text in ("a castle</textarea>", "fog</textarea>", 'name="seed" value="5"', 'name="height" value="768"'):
         assert text in page, text
 
 
-def test_a_long_prompt_is_read_too(mine: Visitor, png: bytes) -> None:
+def test_a_long_prompt_is_read_too(mine: Visitor) -> None:
     record = json.dumps(RECORD | {"prompt": "word " * 3000}).encode()
-    answer = send_picture(mine, png[:8] + chunk(b"tEXt", b"atelier\0" + record) + chunk(b"IEND", b""))
+    answer = send_picture(mine, picture(chunk(b"tEXt", b"atelier\0" + record)))
     assert answer.status_code == 200
     assert "word " * 2999 in answer.text
 
@@ -213,12 +219,15 @@ def test_a_long_prompt_is_read_too(mine: Visitor, png: bytes) -> None:
     [
         (b"GIF89a", "This is no PNG."),
         (b"", "This is no PNG."),
-        (b"\x89PNG\r\n\x1a\n", "This picture has no settings in it."),
-        (b"\x89PNG\r\n\x1a\n\xff\xff\xff\xfftEXtatelier", "This picture has no settings in it."),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b"atelier\0[[["), "This picture has no settings in it."),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b"atelier\0" + b"[" * 200_000), "This picture has no settings in it."),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b'atelier\0{"prompt": 1, "kind": "x"}'), "not installed here"),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"iTXt", b"atelier\0"), "This picture has no settings in it."),
+        (b"\x89PNG\r\n\x1a\n", "This is no PNG."),
+        (b"\x89PNG\r\n\x1a\n\xff\xff\xff\xfftEXtatelier", "This is no PNG."),
+        (picture(), "This picture has no settings in it."),
+        (picture(chunk(b"tEXt", b"atelier\0[[[")), "This picture has no settings in it."),
+        (picture(chunk(b"tEXt", b"atelier\0" + b"[" * 200_000)), "This picture has no settings in it."),
+        (picture(chunk(b"tEXt", b'atelier\0{"prompt": 1, "kind": "x"}')), "not installed here"),
+        (picture(chunk(b"iTXt", b"atelier\0")), "This picture has no settings in it."),
+        (picture(chunk(b"zTXt", b"atelier\0\0" + zlib.compress(b"[" * 8_000_000))), "This"),
+        (picture().replace(struct.pack(">II", 1, 1), struct.pack(">II", 60_000, 60_000)), "This is no PNG."),
     ],
 )
 def test_a_wrong_file_gets_a_sentence(mine: Visitor, content: bytes, sentence: str) -> None:

@@ -1,11 +1,36 @@
-"""Bodies and queries of the gallery's part of the artifacts API."""
+"""What goes in and out of the API of artifacts."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from web.api.bodies import Answer, ArtifactBody, Strict
+from web.api.bodies import Answer, Strict
+
+
+class ArtifactBody(Answer):
+    """A file that a job made."""
+
+    id: str
+    role: Literal["output", "preview", "model", "checkpoint", "log"]
+    name: str
+    media_type: str
+    size: int = Field(description="Bytes.")
+    sha256: str
+    url: str
+    meta: dict[str, Any]
+
+
+class ArtifactPath(BaseModel):
+    """An artifact's id."""
+
+    artifact_id: Annotated[str, Field(max_length=60)]
+
+
+class ArtifactQuery(BaseModel):
+    """How to send a file."""
+
+    inline: bool = Field(False, description="Show it in the browser, where its type is safe to show.")
 
 
 class ListedArtifactBody(ArtifactBody):

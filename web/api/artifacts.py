@@ -16,8 +16,15 @@ from shared.gallery import Item
 from shared.job import Artifact
 from shared.storage import Storage
 from web.answers import json_answer
-from web.api.artifact_bodies import ArtifactPageBody, ArtifactsQuery, ListedArtifactBody, ZipRequest
-from web.api.bodies import ArtifactPath, ArtifactQuery, ProblemBody
+from web.api.artifact_bodies import (
+    ArtifactPageBody,
+    ArtifactPath,
+    ArtifactQuery,
+    ArtifactsQuery,
+    ListedArtifactBody,
+    ZipRequest,
+)
+from web.api.bodies import ProblemBody
 from web.api.rendering import listed_body
 from web.auth import identity, needs
 from web.site import site

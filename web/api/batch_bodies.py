@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.job import JobState
 from shared.sources import MAX_ITEMS
-from web.api.bodies import Answer, JobBody, Strict
+from web.api.bodies import Answer, Strict
+from web.api.job_bodies import JobBody
 
 Pool = Literal["accelerated", "gpu", "cpu", "io"]
 Priority = Annotated[int, Field(ge=0, le=9, description="Higher is sooner, among batches; single jobs go first.")]

@@ -6,7 +6,8 @@ from flask_openapi.blueprint import APIBlueprint
 from shared import devices, listing
 from shared.errors import NotFound
 from web.answers import json_answer
-from web.api.bodies import DeviceBody, DevicePath, DevicesBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.device_bodies import DeviceBody, DevicePath, DevicesBody
 from web.auth import identity, needs
 from web.site import site
 

@@ -12,7 +12,8 @@ from shared import artifacts, jobs, listing
 from shared.errors import AtelierError, Invalid, NotFound, Unavailable
 from shared.job import Job
 from web.answers import json_answer, json_text
-from web.api.bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.job_bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest
 from web.api.rendering import job_body
 from web.auth import identity, needs
 from web.idempotency import idempotency_key

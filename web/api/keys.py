@@ -9,7 +9,8 @@ from shared import keys, owners
 from shared.errors import Forbidden
 from shared.keys import Identity, Key, NewKey
 from web.answers import json_answer
-from web.api.bodies import KeyBody, KeyPath, KeyQuery, KeyRequest, KeysBody, NewKeyBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.key_bodies import KeyBody, KeyPath, KeyQuery, KeyRequest, KeysBody, NewKeyBody
 from web.auth import identity, needs
 from web.site import site
 

@@ -10,7 +10,8 @@ from shared.errors import Forbidden
 from shared.keys import Identity
 from shared.library import Model
 from web.answers import json_answer
-from web.api.bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.model_bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody
 from web.auth import identity, needs
 from web.site import site
 

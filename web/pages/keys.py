@@ -17,7 +17,7 @@ from shared import keys
 from shared.complaints import field_errors
 from shared.errors import FieldError, Forbidden, Invalid
 from shared.keys import DEFAULT_SCOPES, SCOPES, Key, NewKey
-from web.api.bodies import KeyRequest
+from web.api.key_bodies import KeyRequest
 from web.api.keys import make_for
 from web.auth import identity, needs
 from web.pages.entries import entries

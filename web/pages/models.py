@@ -15,7 +15,7 @@ from shared.devices import Device
 from shared.errors import Conflict, FieldError, Forbidden, Invalid
 from shared.kinds.params import Task
 from shared.library import Model
-from web.api.bodies import ModelRequest
+from web.api.model_bodies import ModelRequest
 from web.api.models import add_for
 from web.auth import identity, needs
 from web.pages import lineage

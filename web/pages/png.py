@@ -1,22 +1,17 @@
 """The settings that a PNG carries in its text: our own record, or the lines that most image tools write.
 
-Reads the headers of chunks and skips the rest, so that a picture of any size costs little. The browser reads the same
-in static/js/picture.js.
+The browser reads the same in static/js/picture.js.
 """
 
 import json
 import re
-import struct
 from typing import Any, BinaryIO
+
+from PIL import Image
 
 from shared.errors import Invalid
 from web.pages.translation import _
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_TEXT = 256 << 10
-"""Bytes of one text chunk; a longer one is skipped."""
-
-MAX_CHUNKS = 20_000
 RECORD, LINES = "atelier", "parameters"
 
 _NAMES = {"Steps": "steps", "CFG scale": "guidance", "Seed": "seed", "Model": "model"}
@@ -46,37 +41,18 @@ def settings(file: BinaryIO) -> dict[str, str]:
 
 
 def _texts(file: BinaryIO) -> dict[str, str]:
-    """The text chunks by keyword.
+    """The text chunks by keyword; the picture itself is not decoded.
 
     Raises:
         Invalid: it is no PNG.
     """
-    if file.read(len(SIGNATURE)) != SIGNATURE:
-        raise Invalid(_("This is no PNG. Choose a picture that was made here, as it was downloaded."), field="picture")
-    texts: dict[str, str] = {}
-    for _number in range(MAX_CHUNKS):
-        head = file.read(8)
-        if len(head) < 8:
-            break
-        size, kind = struct.unpack(">I4s", head)
-        if kind in {b"tEXt", b"iTXt"} and size <= MAX_TEXT:
-            keyword, text = _text(kind, file.read(size))
-            texts.setdefault(keyword, text)
-            file.seek(4, 1)
-        else:
-            file.seek(size + 4, 1)
-    return texts
-
-
-def _text(kind: bytes, data: bytes) -> tuple[str, str]:
-    keyword, _zero, rest = data.partition(b"\x00")
-    name = keyword.decode("latin-1")
-    if kind == b"tEXt":
-        return name, rest.decode("latin-1")
-    if rest[:1] != b"\x00":
-        return name, ""  # packed: neither we nor the common tools write it so
-    text = rest[2:].partition(b"\x00")[2].partition(b"\x00")[2]
-    return name, text.decode("utf-8", "replace")
+    try:
+        with Image.open(file, formats=("PNG",)) as opened:
+            return {str(name): text for name, text in opened.info.items() if isinstance(text, str)}
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Invalid(
+            _("This is no PNG. Choose a picture that was made here, as it was downloaded."), field="picture"
+        ) from error
 
 
 def _typed(value: Any) -> str:
