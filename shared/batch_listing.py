@@ -118,6 +118,17 @@ def numbered(db: Database, batch: Batch, numbers: Sequence[int]) -> dict[int, Jo
     return {job.batch_index or 0: job for job in found}
 
 
+def named(db: Database, batch: Batch, states: Sequence[JobState], params: Sequence[str]) -> dict[str, set[str]]:
+    """What the jobs in these states name in each of these params; under `device`, the devices they are pinned to."""
+    latest = _latest(batch, 0, states).subquery()
+    wanted = {name: latest.c.params[name].astext for name in params} | {"device": latest.c.device_pin}
+    found: dict[str, set[str]] = {}
+    with db.begin() as connection:
+        for name, column in wanted.items():
+            found[name] = {value for (value,) in connection.execute(select(column).distinct()) if value is not None}
+    return found
+
+
 def every_item(db: Database, batch: Batch) -> Iterator[list[Job]]:
     """All of them, a page at a time; no transaction stays open between the pages."""
     for after in range(0, batch.total, MAX_PAGE):

@@ -13,13 +13,13 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import batch_jobs, jobs
+from shared import batch_jobs, jobs, kinds, library
 from shared.batch import Batch, batch_from
 from shared.batch_drafts import BatchDraft, write_down
-from shared.batch_listing import get
+from shared.batch_listing import get, named
 from shared.db import Database
 from shared.drafts import Terms
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Invalid, NotFound
 from shared.job import TERMINAL, JobState
 from shared.owners import Owner
 from shared.records import batches
@@ -155,18 +155,35 @@ def retry(db: Database, owner: Owner, batch_id: str, states: Collection[JobState
 
     Raises:
         NotFound: the owner has no such batch.
+        Invalid: the kind, a model or a device that they name is no longer there.
         Conflict: no job is in one of these states.
         TooMany: not all of them fit into the owner's queue.
     """
     if not set(states) <= TERMINAL - {JobState.SUCCEEDED} or not states:
         raise Invalid("Only failed and cancelled jobs can be retried.", field="states")
     batch = get(db, owner.id, batch_id)
+    _check_again(db, owner, batch, states)
     with db.begin() as connection:
         _lock(connection, batch)
         count = batch_jobs.retry_many(connection, owner, batch_id, states)
     if not count:
         raise Conflict(f"No job of this batch has {' or '.join(sorted(states))}.", code="nothing_to_retry")
     return count
+
+
+def _check_again(db: Database, owner: Owner, batch: Batch, states: Collection[JobState]) -> None:
+    """Look for what the jobs name, as when they were submitted: it may have gone since."""
+    try:
+        tasks = kinds.params_class(batch.kind).model_tasks()
+        for name, values in named(db, batch, list(states), list(tasks)).items():
+            for value in sorted(values):
+                if name in tasks:
+                    library.check(db, owner.id, value, tasks[name], name)
+                else:
+                    jobs.check_device(db, value)
+    except (Invalid, NotFound) as error:
+        told = f"Nothing was retried. {error} Submit a new batch without it."
+        raise Invalid(told, code=error.code, field=error.field) from error
 
 
 def _once(key: str | None, kind: str, source: Source, terms: Terms, title: str | None) -> IdempotencyKey | None:

@@ -298,12 +298,21 @@ schedules = Table(
     # Failed runs in a row, and the number of the last run.
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("run_count", Integer, nullable=False, server_default="0"),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
     _when("created_at", now=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("overlap in ('skip','queue','cancel_old')", name="overlap"),
     CheckConstraint("missed in ('skip','once','all')", name="missed"),
     CheckConstraint("(missed = 'all') = (window_s is not null)", name="window"),
     CheckConstraint("(paused_at is null) = (next_due is not null)", name="paused"),
+    Index(
+        "uq_schedules_idempotency",
+        "owner_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
     Index("ix_schedules_owner", "owner_id", "id"),
     Index("ix_schedules_due", "next_due", postgresql_where=text("next_due is not null")),
 )

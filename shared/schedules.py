@@ -8,17 +8,18 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import batches, cron, jobs, kinds, ticks
+from shared import jobs, ticks
 from shared.complaints import field_errors, sentence
 from shared.db import Database
-from shared.errors import Conflict, FieldError, Invalid, NotFound
+from shared.errors import Conflict, Invalid, NotFound
 from shared.ids import is_id, new_id
 from shared.owners import Owner
 from shared.records import runs as run_rows
 from shared.records import schedules
 from shared.run_listing import RUNS, with_batches
 from shared.schedule import WINDOW_S, Run, RunState, Schedule, Terms, run_from, schedule_from
-from shared.templates import Template
+from shared.schedule_checks import checked
+from shared.sources import digest
 
 MAX_SCHEDULES = 1000
 """Schedules of one owner."""
@@ -53,24 +54,34 @@ class RunNow:
 # ---- make and change ------------------------------------------------------------------------------------------
 
 
-def create(db: Database, owner: Owner, terms: Terms) -> Schedule:
+def create(db: Database, owner: Owner, terms: Terms, *, idempotency_key: str | None = None) -> Schedule:
     """Check a schedule as its next run would be checked, and write it down.
 
+    The same idempotency key with the same terms answers with the first schedule.
+
     Raises:
-        Invalid: wrong cron, zone, variable, kind or params, or an unknown model or device.
+        Invalid: wrong cron, zone, variable, kind or params, an unknown model or device, or the key was used for others.
         Conflict: the owner has as many schedules as it may.
     """
-    now = _now(db)
-    terms, due = _checked(db, owner, terms, now, 1)
-    row = {"id": new_id("sch"), "owner_id": owner.id, "next_due": due} | _columns(terms)
+    terms, due = checked(db, owner, terms, _now(db), 1)
+    key, asked = idempotency_key, _columns(terms)
+    row = {"id": new_id("sch"), "owner_id": owner.id, "next_due": due, "idempotency_key": key} | asked
+    row["fingerprint"] = digest(asked) if key else None
     with db.begin() as connection:
+        earlier = _earlier(connection, row)
+        if earlier is not None:
+            return earlier
         have = connection.execute(select(func.count()).where(schedules.c.owner_id == owner.id)).scalar_one()
         if have >= MAX_SCHEDULES:
             raise Conflict(
                 f"You have {have} schedules, which is the most. Delete one first.", code="too_many_schedules"
             )
-        made = connection.execute(insert(schedules).values(row).returning(*schedules.c)).mappings().one()
-    return schedule_from(made)
+        new = insert(schedules).values(row).on_conflict_do_nothing().returning(*schedules.c)
+        made = connection.execute(new).mappings().one_or_none()
+        # Whoever came first under the same key has ended its transaction by now.
+        found = schedule_from(made) if made is not None else _earlier(connection, row)
+    assert found is not None, "only an idempotency key keeps a schedule from being written"
+    return found
 
 
 def change(db: Database, owner: Owner, schedule_id: str, changes: dict[str, Any]) -> Schedule:
@@ -82,7 +93,7 @@ def change(db: Database, owner: Owner, schedule_id: str, changes: dict[str, Any]
     """
     with db.begin() as connection:
         old = _owned(connection, owner.id, schedule_id, lock=True)
-        terms, due = _checked(db, owner, _merged(old.terms, changes), _now(db), old.run_count + 1)
+        terms, due = checked(db, owner, _merged(old.terms, changes), _now(db), old.run_count + 1)
         values: dict[str, Any] = _columns(terms) | {"failures": 0}
         moved = (terms.cron, terms.zone) != (old.terms.cron, old.terms.zone)
         if moved and old.paused_at is None:
@@ -113,7 +124,7 @@ def resume(db: Database, owner: Owner, schedule_id: str) -> Schedule:
         old = _owned(connection, owner.id, schedule_id, lock=True)
         if old.paused_at is None:
             return old
-        _, due = _checked(db, owner, old.terms, _now(db), old.run_count + 1)
+        _, due = checked(db, owner, old.terms, _now(db), old.run_count + 1)
         running = {"paused_at": None, "pause_reason": None, "next_due": due, "failures": 0}
         return _update(connection, old.id, running)
 
@@ -201,40 +212,19 @@ def runs(db: Database, owner_id: str, schedule_id: str, *, limit: int = 50, curs
 _CURSOR = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-def _checked(db: Database, owner: Owner, terms: Terms, now: datetime, run: int) -> tuple[Terms, datetime]:
-    """The terms with their cron spelt out, and the next due tick; all that a run needs is looked at now."""
-    terms = terms.model_copy(update={"cron": cron.parse(terms.cron)})
-    due = next(cron.ticks(terms.cron, cron.zone(terms.zone), now), None)
-    if due is None:
-        raise Invalid("No due tick comes within 50 years.", code="bad_cron", field="cron")
-    _check_template(db, owner, ticks.filled(terms, due, run))
-    return terms, due
+def _earlier(connection: Connection, row: dict[str, Any]) -> Schedule | None:
+    """The schedule that was made with the key of this row.
 
-
-def _check_template(db: Database, owner: Owner, template: Template) -> None:
-    content = template.content
-    here, own = ("template.job", {"device"})
-    if template.batch is not None:
-        here, own = ("template.batch", {"device", "vary", "params"})
-    try:
-        if template.batch is None:
-            jobs.check(db, owner.id, kinds.validate(content.kind, content.params), content.device)
-        else:
-            source, asked = ticks.batch_of(template.batch)
-            batches.check(db, owner, content.kind, source, asked)
-    except NotFound as error:
-        raise Invalid(str(error), code="unknown_kind", field=f"{here}.kind") from error
-    except Invalid as error:
-        raise _within(here, own, error) from error
-
-
-def _within(place: str, own: set[str], error: Invalid) -> Invalid:
-    """The same complaint, its fields named from the top of the request; what is not the template's own is a param."""
-    told: list[FieldError] = []
-    for each in error.errors:
-        inner = f"{place}.{each['field']}" if each["field"].split(".")[0] in own else f"{place}.params.{each['field']}"
-        told.append({"field": inner.rstrip("."), "message": each["message"]})
-    return Invalid(str(error), code=error.code, field=told[0]["field"], errors=told)
+    Raises:
+        Invalid: it was made with other terms.
+    """
+    if row["idempotency_key"] is None:
+        return None
+    mine = schedules.c.owner_id == row["owner_id"], schedules.c.idempotency_key == row["idempotency_key"]
+    found = connection.execute(select(*schedules.c).where(*mine)).mappings().one_or_none()
+    if found is not None and found["fingerprint"] != row["fingerprint"]:
+        raise jobs.used_for_another("schedule")
+    return schedule_from(found) if found is not None else None
 
 
 def _merged(old: Terms, changes: dict[str, Any]) -> Terms:

@@ -153,6 +153,11 @@ def values(kind: str, name: str, text: str) -> list[Any]:
     return [_counted(each) for each in found] if _flat(prop).get("type") in {"integer", "number"} else found
 
 
+def lines(varied: Sequence[Any]) -> str:
+    """Values as they would have been typed: what `values` reads."""
+    return "\n".join(("on" if each else "off") if isinstance(each, bool) else _escape(_number(each)) for each in varied)
+
+
 def can_vary(field: Field) -> bool:
     """Whether one line of text can stand for a value of this field."""
     return field.widget not in {"messages", "lines"}

@@ -69,7 +69,7 @@ def receive(part: str, *media_types: str) -> Iterator[Upload]:
             taken = ", ".join(media_types)
             raise WrongMedia(f"Send a form (multipart/form-data) with the file in “{part}”, or a body of type {taken}.")
     except ClientDisconnected as error:
-        raise _cut_off() from error
+        raise cut_off() from error
 
 
 def _from_form(part: str) -> Upload:
@@ -91,8 +91,9 @@ def _spool(file: BinaryIO) -> None:
         file.write(chunk)
         size += len(chunk)
     if size != request.content_length:
-        raise _cut_off()
+        raise cut_off()
 
 
-def _cut_off() -> Unreadable:
+def cut_off() -> Unreadable:
+    """What is said of an upload that did not arrive whole."""
     return Unreadable("The upload stopped midway. Nothing was queued; send it again.", code="cut_off")

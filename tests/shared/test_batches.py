@@ -17,6 +17,7 @@ from shared.batch import Batch, BatchState
 from shared.batch_files import JsonLines, Table
 from shared.claims import Claimant
 from shared.db import Database
+from shared.devices import Report, report
 from shared.drafts import Terms
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.job import Job, JobState, Progress
@@ -507,6 +508,17 @@ def test_a_retry_that_does_not_fit_is_refused(db: Database) -> None:
     with pytest.raises(TooMany, match="room for 2 more"):
         batches.retry(db, small, batch.id)
     assert counts(db, batch) == {"failed": 3}
+
+
+def test_a_retry_of_what_names_a_device_that_is_gone_is_refused(db: Database, owner: Owner) -> None:
+    report(db, Report("host/cpu:0", "host", "cpu:0", "CPU", "cpu", "wkr_a", "idle", 1 << 30, 0))
+    batch = submit(db, owner, 2, terms=Terms(device="host/cpu:0"))
+    batches.cancel(db, owner.id, batch.id)
+    with db.begin() as connection:
+        connection.execute(text("delete from devices"))
+    with pytest.raises(Invalid, match=r"Nothing was retried\. There is no device 'host/cpu:0' here\."):
+        batches.retry(db, owner, batch.id, [JobState.CANCELLED])
+    assert counts(db, batch) == {"cancelled": 2}
 
 
 def test_another_owners_batch_is_not_there(db: Database, owner: Owner, stranger: Owner) -> None:

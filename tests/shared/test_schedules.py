@@ -407,6 +407,18 @@ def test_a_schedule_is_checked_as_its_next_run_would_be(
     assert jobs_of(db, owner) == []
 
 
+def test_one_key_is_one_schedule_however_many_ask_at_once(db: Database, owner: Owner, stranger: Owner) -> None:
+    def ask(_: int) -> str:
+        return schedules.create(db, owner, terms(), idempotency_key="k").id
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(ask, range(6)))) == 1
+    assert len(schedules.page(db, owner.id).items) == 1
+    with pytest.raises(Invalid, match="different request"):
+        schedules.create(db, owner, terms(name="Other"), idempotency_key="k")
+    assert schedules.create(db, stranger, terms(), idempotency_key="k").owner_id == stranger.id
+
+
 def test_a_change_of_cron_counts_from_now(db: Database, owner: Owner) -> None:
     schedule = make(db, owner, missed="all", window_s=3600)
     move(db, schedule, 600)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from shared import batch_listing, batches, jobs
+from shared import batch_listing, batches, jobs, library
 from shared.batch import Batch
 from shared.db import Database
 from shared.job import JobState
@@ -102,9 +102,8 @@ def test_a_product_of_two_fields_is_a_grid_with_labels(mine: Visitor, driver: Dr
     text = mine.get(f"/batches/{batch.id}").text
     assert text.count('<th scope="row">') == 2
     assert text.count('<th scope="col">') == 3
-    cells = re.findall(r'id="cell-(\d+)" href="/jobs/(job_\w+)"', text)
-    assert [int(number) for number, _ in cells] == [1, 2, 3, 4, 5, 6]
-    assert [job.id for job in jobs_of(driver.db, batch)] == [job_id for _, job_id in cells]
+    cells = re.findall(rf'id="cell-(\d+)" data-pick href="/batches/{batch.id}\?selected=(\d+)#selected"', text)
+    assert [(int(number), int(picked)) for number, picked in cells] == [(n, n) for n in range(1, 7)]
     assert "Steps: 10, Guidance: 2.5" in text.split('id="cell-4"')[1][:600]
     assert text.count('<span class="state queued">Queued</span>') >= 6
 
@@ -121,6 +120,34 @@ def test_cells_fill_in(mine: Visitor, driver: Driver) -> None:
         assert expected in text.split(f'id="cell-{job.batch_index}"')[1].split("</a>")[0]
     assert "1 of 4 done" in text
     assert "1 failed · 1 running · 1 queued · about" in text
+
+
+def chosen(text: str) -> str:
+    return text.split('id="selected"')[1].split("</aside>")[0]
+
+
+def test_a_picked_cell_is_shown_large_with_what_sets_it_apart(mine: Visitor, driver: Driver) -> None:
+    batch = vary(driver, {"steps": [5, 6, 7]})
+    path = f"/batches/{batch.id}"
+    assert "Pick a cell" in chosen(mine.get(path).text)
+    failed, done = driver.claim(), driver.claim()
+    picture = driver.file("output", "image.png", "image/png", b"PNG", width=900, height=8)
+    driver.finish(done, picture)
+    driver.fail(failed, "out_of_memory", NASTY)
+    text = mine.get(path).text
+    assert f'/jobs/{done.id}"' in chosen(text), "the first that has a result"
+    assert 'id="cell-2"' in text.split('aria-current="true">')[1 - 1].rsplit("<a ", 1)[1]
+    assert "?inline=true" in chosen(text)
+    assert "/thumbnail" in text.split('id="cell-2"')[1].split("</a>")[0]
+    other = chosen(mine.get(f"{path}?selected=1").text)
+    assert NASTY not in other
+    for words in ("&lt;script&gt;", '<dt>Steps</dt><dd class="num">5</dd>', f"/jobs/{failed.id}/retry", "Remix"):
+        assert words in other
+    polled = re.search(r'data-poll="([^"]+)"', mine.get(f"{path}?selected=1").text)
+    assert polled is not None
+    assert "selected=1&" in polled[1]
+    for odd in ("99", "x", "-1", "1e9"):
+        assert f'/jobs/{done.id}"' in chosen(mine.get(f"{path}?selected={odd}").text)
 
 
 def test_a_text_shows_its_first_words(mine: Visitor, driver: Driver) -> None:
@@ -224,6 +251,18 @@ def test_cancel_the_rest_and_retry_the_failed(mine: Visitor, driver: Driver) -> 
     jobs.cancel(driver.db, driver.owner.id, jobs_of(driver.db, batch)[0].id)
     assert mine.post(f"{path}/retry", state="cancelled").location == path
     assert batch_listing.tally(driver.db, batch).counts[JobState.QUEUED] == 3
+
+
+def test_a_retry_without_its_model_says_so(mine: Visitor, driver: Driver) -> None:
+    library.add(driver.db, driver.owner.id, name="mine", task="text-to-image", source="hub:me/mine", revision="0" * 40)
+    batch = vary(driver, {"steps": [1, 2]}, model="mine")
+    driver.fail(driver.claim(), "out_of_memory", "No.")
+    library.remove(driver.db, driver.owner.id, "mine")
+    answer = mine.post(f"/batches/{batch.id}/retry")
+    assert answer.status_code == 422
+    assert "Nothing was retried. There is no model" in answer.text
+    assert re.findall(r'role="alert"[^>]*autofocus', answer.text)
+    assert batch_listing.tally(driver.db, batch).counts[JobState.FAILED] == 1
 
 
 def test_downloads_work_with_a_session(mine: Visitor, driver: Driver) -> None:

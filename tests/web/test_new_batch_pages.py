@@ -136,6 +136,31 @@ def test_errors_of_a_file_are_listed_by_line(mine: Visitor, driver: Driver) -> N
     assert newest(driver.db, driver.owner) is None
 
 
+def test_line_40001_is_named(mine: Visitor, driver: Driver) -> None:
+    lines = [b'{"prompt": "a"}'] * 40_002
+    lines[40_000] = b'{"prompt": ""}'
+    answer = send(mine, b"\n".join(lines), "a.jsonl")
+    assert answer.status_code == 422
+    assert 'Line 40001</span>, <span class="mono">prompt' in answer.text
+    assert newest(driver.db, driver.owner) is None
+
+
+def test_an_upload_that_stops_midway_queues_nothing(mine: Visitor, driver: Driver) -> None:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', mine.get("/batches/new").text)
+    assert token is not None
+    fields = {"csrf_token": token[1], "kind": KIND, "batch.way": "file"}
+    head = "".join(f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields)
+    file = '--b\r\nContent-Disposition: form-data; name="batch.file"; filename="a.jsonl"\r\n\r\n{"prompt": "one"}\n'
+    answer = mine.client.post(
+        "/batches/new",
+        input_stream=BytesIO((head + file).encode()),
+        content_type="multipart/form-data; boundary=b",
+        environ_overrides={"CONTENT_LENGTH": str(len(head + file) + 1000), "wsgi.input_terminated": True},
+    )
+    assert (answer.status_code, "midway" in answer.text) == (400, True), answer.text
+    assert newest(driver.db, driver.owner) is None
+
+
 def test_the_sample_of_every_kind_is_a_file_that_is_taken(mine: Visitor) -> None:
     text = mine.get(f"/batches/new?kind={KIND}&batch.way=file").text
     sample = re.search(r'id="sample-csv"[^>]*>(.*?)</pre>', text, re.DOTALL)

@@ -27,6 +27,9 @@ FORM = {
 BATCH = {"kind": "generate_image", "params": {"prompt": "{date}"}, "vary": {"steps": [4, 8]}}
 
 
+GRID = {"s-what": "batch", "vary.steps": "4\n8", "vary.prompt": "{date}\n{{a}} b"}
+
+
 def make(db: Database, owner: Owner, **changed: object) -> Schedule:
     asked = {"name": "Grid", "cron": "0 9 * * *", "template": {"batch": BATCH}} | changed
     return schedules.create(db, owner, Terms.model_validate(asked))
@@ -66,18 +69,27 @@ def test_a_schedule_is_made_shown_and_changed(mine: Visitor, db: Database, owner
 @pytest.mark.parametrize(
     ("wrong", "field", "told"),
     [
-        ({"s-name": " "}, "s-name", "Write something here."),
+        ({"s-name": " "}, "s-name", "This is needed."),
         ({"s-repeat": "custom", "s-cron": "61 * * * *"}, "s-cron", "does not fit the minute"),
         ({"s-time": "25:00"}, "s-time", "Write a time of day like 09:00."),
         ({"s-repeat": "hourly", "s-minute": "60"}, "s-minute", "from 0 to 59"),
         ({"s-zone": "Berlin"}, "s-zone", "Did you mean Europe/Berlin?"),
-        ({"s-hours": "x"}, "s-hours", "Write a number of hours."),
-        ({"s-hours": "0"}, "s-hours", "Must be 60 or more."),
-        ({"s-hours": "nan"}, "s-hours", "Write a number of hours."),
+        ({"s-hours": "x"}, "s-hours", "Write a number of hours from 0.02, which is a minute, to 744."),
+        ({"s-hours": "0"}, "s-hours", "Write a number of hours from 0.02"),
+        ({"s-hours": "745"}, "s-hours", "to 744."),
+        ({"s-hours": "nan"}, "s-hours", "Write a number of hours"),
         ({"prompt": ""}, "f-prompt", "This is needed."),
         ({"prompt": "{colour}"}, "f-prompt", "There is no variable {colour}"),
         ({"steps": "many"}, "f-steps", "Must be a whole number."),
         ({"model": "nobody"}, "f-model", "There is no model"),
+        ({**GRID, "vary.steps": "4\nmany"}, "v-steps", "many: Must be a whole number."),
+        ({**GRID, "vary.prompt": "{colour}"}, "v-prompt", "There is no variable {colour}"),
+        ({**GRID, "batch.title": "x" * 201}, "title", "Must be 200 characters or fewer."),
+        ({**GRID, "batch.title": "\0"}, "title", "cannot be stored"),
+        ({**GRID, "vary.prompt": "{date", "s-name": ""}, "s-name", "This is needed."),
+        ({"s-name": "", "s-time": "", "s-zone": "Mars"}, "s-name", "This is needed."),
+        ({"s-name": "x" * 201}, "s-name", "Must be 200 characters or fewer."),
+        ({"s-overlap": "odd"}, "s-overlap", "Must be one of"),
     ],
 )
 def test_a_wrong_field_is_named_focused_and_everything_is_kept(
@@ -95,12 +107,86 @@ def test_a_wrong_field_is_named_focused_and_everything_is_kept(
 
 def test_what_was_typed_on_create_comes_along_and_another_kind_keeps_the_rest(mine: Visitor) -> None:
     assert 'formaction="/schedules/new"' in mine.get("/").text
-    page = mine.post("/schedules/new", kind="generate_image", prompt="a <b>", steps="7", draw="create")
-    assert page.status_code == 200
-    assert "a &lt;b&gt;" in page.text
-    other = mine.post("/schedules/new", **FORM | {"to": "generate_speech"}).text
+    sent = mine.post("/schedules/new", kind="generate_image", prompt="a <b>", steps="7", draw="create")
+    assert sent.status_code == 303
+    page = mine.get(sent.location).text
+    assert "a &lt;b&gt;</textarea>" in page
+    assert 'name="steps" value="7"' in page
+    long = mine.post("/schedules/new", kind="generate_image", prompt="x" * 9000, draw="create")
+    assert (long.status_code, "x" * 9000 in long.text) == (200, True)
+    other = mine.post("/schedules/new", **FORM | {"to": "generate_speech", "model": "emoji"}).text
+    assert "emoji" not in other, "a model of the other kind"
     assert 'value="Morning"' in other
     assert 'name="kind" value="generate_speech"' in other
+
+
+def test_a_form_sent_twice_is_one_schedule_and_a_changed_one_another(mine: Visitor, db: Database, owner: Owner) -> None:
+    token = re.search(r'name="token" value="([^"]+)"', mine.get("/schedules/new").text)
+    assert token is not None
+    form = FORM | {"token": token[1]}
+    first, again = mine.post("/schedules/new", **form), mine.post("/schedules/new", **form)
+    assert first.location == again.location
+    mine.post("/schedules/new", **form | {"prompt": "a pear"})
+    mine.post("/schedules/new", **form | {"token": "another"})
+    assert len(all_of(db, owner)) == 3
+    wrong = mine.post("/schedules/new", **form | {"s-name": ""}).text
+    assert f'name="token" value="{token[1]}"' in wrong
+
+
+def test_a_batch_is_made_by_the_form_and_changed_by_it(mine: Visitor, db: Database, owner: Owner) -> None:
+    answer = mine.post("/schedules/new", **FORM | GRID, **{"batch.title": "Week of {date}"})
+    assert answer.status_code == 303, answer.text
+    batch = all_of(db, owner)[0].terms.template.batch
+    assert batch is not None
+    assert batch.vary == {"steps": [4, 8], "prompt": ["{date}", "{{a}} b"]}
+    assert (batch.params, batch.mode, batch.title) == ({"previews": False}, "product", "Week of {date}")
+    page = mine.get(answer.location).text
+    assert "batch of 4" in page
+    assert mine.post(f"{answer.location}/run").status_code == 303
+    edit = mine.get(f"{answer.location}/edit").text
+    for kept in ('id="s-what-batch" value="batch" checked', "\n4\n8</textarea>", "\n{date}\n{{a}} b</textarea>"):
+        assert kept in edit
+    assert 'value="Week of {date}"' in edit
+    other = FORM | GRID | {"vary.steps": "5\n6\n7", "vary.prompt": "", "batch.mode": "zip"}
+    assert mine.post(f"{answer.location}/edit", **other).status_code == 303
+    batch = all_of(db, owner)[0].terms.template.batch
+    assert batch is not None
+    assert (batch.vary, batch.mode, batch.title) == ({"steps": [5, 6, 7]}, "zip", None)
+    assert batch.params["prompt"] == "a red apple on {weekday}"
+    nothing = mine.post(f"{answer.location}/edit", **other | {"vary.steps": ""})
+    assert (nothing.status_code, "Name at least one field to vary" in nothing.text) == (422, True)
+    assert mine.post(f"{answer.location}/edit", **FORM).status_code == 303
+    assert all_of(db, owner)[0].terms.template.job is not None
+
+
+def test_what_the_form_does_not_show_is_kept(mine: Visitor, db: Database, owner: Owner) -> None:
+    schedule = make(db, owner, template={"batch": BATCH | {"priority": 2, "pool": "cpu", "time_limit_s": 60.0}})
+    assert mine.post(f"/schedules/{schedule.id}/edit", **FORM | GRID).status_code == 303
+    content = all_of(db, owner)[0].terms.template.content
+    assert (content.priority, content.pool, content.time_limit_s) == (2, "cpu", 60.0)
+
+
+def test_values_that_no_line_can_hold_are_kept(mine: Visitor, db: Database, owner: Owner) -> None:
+    turns = [[{"role": "user", "content": words}] for words in ("hi", "It is {date}.")]
+    vary = {"messages": turns, "temperature": [0.1, 0.9]}
+    schedule = make(db, owner, template={"batch": {"kind": "generate_text", "params": {}, "vary": vary}})
+    edit = mine.get(f"/schedules/{schedule.id}/edit").text
+    assert "is varied too" in edit
+    sent = {**FORM, "kind": "generate_text", "prompt": "", "s-what": "batch", "vary.temperature": "0.5"}
+    assert mine.post(f"/schedules/{schedule.id}/edit", **sent).status_code == 303
+    batch = all_of(db, owner)[0].terms.template.batch
+    assert batch is not None
+    assert batch.vary == {"messages": turns, "temperature": [0.5]}
+
+
+def test_a_new_batch_leads_there_with_what_is_varied(mine: Visitor) -> None:
+    assert 'name="draw" value="batch"' in mine.get("/batches/new").text
+    sent = mine.post(
+        "/schedules/new", kind="generate_image", draw="batch", **{"vary.steps": "1\n2", "batch.mode": "zip"}
+    )
+    page = mine.get(sent.location).text
+    for kept in ('value="batch" checked', "\n1\n2</textarea>", 'value="zip" checked'):
+        assert kept in page
 
 
 def test_the_preview_reads_back_what_is_typed(mine: Visitor) -> None:
@@ -122,8 +208,6 @@ def test_pause_resume_run_now_and_delete(mine: Visitor, db: Database, owner: Own
     page = mine.get(here).text
     assert 'href="/batches/bat_' in page
     assert "by hand" in page
-    assert mine.post(f"{here}/edit", **FORM).status_code == 303
-    assert all_of(db, owner)[0].terms.template.batch is not None
     assert mine.post(f"{here}/delete").status_code == 303
     assert all_of(db, owner) == []
     assert len(listing.page(db, owner.id).items) == 2

@@ -22,8 +22,8 @@ class Api:
     def __init__(self, client: FlaskClient, secret: str) -> None:
         self._client, self._headers = client, {"Authorization": f"Bearer {secret}"}
 
-    def __call__(self, method: str, path: str, **options: Any) -> Any:
-        return self._client.open(path, method=method, headers=self._headers, **options)
+    def __call__(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> Any:
+        return self._client.open(path, method=method, headers=self._headers | (headers or {}), **options)
 
     def make(self, **changed: Any) -> Any:
         answer = self("POST", "/api/schedules", json=NIGHTLY | changed)
@@ -60,6 +60,16 @@ def test_a_schedule_is_made_shown_changed_listed_and_deleted(api: Api) -> None:
     assert api("DELETE", here).status_code == 204
     assert api("GET", here).status_code == 404
     assert api("GET", "/api/schedules").json == {"schedules": [], "next": None}
+
+
+def test_the_same_key_makes_one_schedule(api: Api) -> None:
+    def send(**changed: Any) -> Any:
+        return api("POST", "/api/schedules", json=NIGHTLY | changed, headers={"Idempotency-Key": "k1"})
+
+    assert send().json["id"] == send().json["id"]
+    other = send(name="Other")
+    assert (other.status_code, other.json["code"]) == (422, "idempotency_mismatch")
+    assert len(api("GET", "/api/schedules").json["schedules"]) == 1
 
 
 def test_it_is_paused_with_a_reason_resumed_and_run_by_hand(api: Api) -> None:

@@ -22,6 +22,7 @@ from web.api.schedule_bodies import (
     ScheduleRequest,
 )
 from web.auth import identity, needs
+from web.idempotency import idempotency_key
 from web.site import site
 
 api = APIBlueprint(
@@ -36,8 +37,8 @@ api = APIBlueprint(
 @api.post("", responses={201: ScheduleBody})
 @needs("jobs:write")
 def create(body: ScheduleRequest) -> Response:
-    """Make a schedule. Its template is checked as its next run would be."""
-    made = schedules.create(site().db, identity().owner, body)
+    """Make a schedule. Its template is checked as its next run would be; an `Idempotency-Key` makes it once."""
+    made = schedules.create(site().db, identity().owner, body, idempotency_key=idempotency_key())
     answer = json_answer(_body(made), 201)
     answer.headers["Location"] = f"/api/schedules/{made.id}"
     return answer

@@ -8,10 +8,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from shared import batch_listing, batches
 from shared.batch import Batch, Tally
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.job import JobState
 from web.auth import identity, needs
 from web.pages.batch_grid import Grid, grid_of, shown, titles
+from web.pages.batch_selected import MOST_TEXT, makes, selected
 from web.pages.rows import Row, rows_of
 from web.pages.standing import made_of, standing
 from web.site import site
@@ -53,8 +54,8 @@ def cancel(batch_id: str) -> AnyResponse:
 
 @pages.post("/<batch_id>/retry")
 @needs("jobs:write")
-def retry(batch_id: str) -> AnyResponse:
-    """Retry the jobs that failed, or those that were cancelled."""
+def retry(batch_id: str) -> AnyResponse | tuple[str, int]:
+    """Retry the jobs that failed, or those that were cancelled; where they cannot be, say why."""
     here = site()
     batch = batch_listing.get(here.db, identity().owner.id, batch_id)
     state = JobState.CANCELLED if request.form.get("state") == JobState.CANCELLED else JobState.FAILED
@@ -62,6 +63,8 @@ def retry(batch_id: str) -> AnyResponse:
         batches.retry(here.db, identity().owner, batch_id, [state])
     except Conflict:
         pass  # a second press: the first one has retried them all
+    except (Invalid, TooMany) as error:
+        return render_template("batch/page.html", **_seen(*_found(batch_id)), error=str(error)), error.status
     else:
         here.ringer.ring(batch.pool)
     return redirect(url_for("batch.show", batch_id=batch_id), 303)
@@ -96,7 +99,19 @@ def _cells(batch: Batch, grid: Grid) -> dict[str, Any]:
     wanted = [each for section in sections for each in section.numbers]
     rows = rows_of(list(batch_listing.numbered(site().db, batch, wanted).values()))
     cells: dict[int | None, Row] = {row.job.batch_index: row for row in rows.items}
-    return {"grid": grid, "sections": sections, "cells": cells, "number": number, "rows": None, "cursor": ""}
+    asked = request.args.get("selected", type=int)
+    return {
+        "grid": grid,
+        "sections": sections,
+        "cells": cells,
+        "number": number,
+        "rows": None,
+        "cursor": "",
+        "selected": asked,
+        "chosen": selected(batch, sections, cells, asked),
+        "makes": makes(batch.kind),
+        "MOST_TEXT": MOST_TEXT,
+    }
 
 
 def _lines(batch: Batch, state: str) -> dict[str, Any]:
@@ -108,6 +123,7 @@ def _lines(batch: Batch, state: str) -> dict[str, Any]:
     order = [name for name in batch.asked.get("order", varied) if name in varied]
     return {
         "grid": None,
+        "selected": None,
         "rows": rows_of(found.items),
         "next": found.next,
         "cursor": cursor or "",

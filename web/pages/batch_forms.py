@@ -26,6 +26,9 @@ VARY = "vary."
 OWN = "batch."
 """Begins the names of what is no setting of the kind, which may have one of the same name."""
 
+TITLE = f"{OWN}title"
+MAX_TITLE = 200
+
 PASTED = "pasted.jsonl"
 _SAMPLE_ROWS = 3
 
@@ -127,6 +130,12 @@ def vary_fields(form: BatchForm, fields: Sequence[Field], errors: Sequence[Field
     return [replace(each, focused=each.name == first) for each in found]
 
 
+def general(errors: Sequence[FieldError], fields: Sequence[Field]) -> list[str]:
+    """The sentences that belong to no field of the form."""
+    own = {each.name for each in fields}
+    return [each["message"] for each in errors if _of_none(each["field"], own)]
+
+
 def address(kind: str, typed: Typed) -> dict[str, str]:
     """What was typed, as the query values that fill the form with it again."""
     found = {"kind": kind}
@@ -139,6 +148,12 @@ def address(kind: str, typed: Typed) -> dict[str, str]:
     return found
 
 
+def varied_address(form: BatchForm) -> dict[str, str]:
+    """The values that are varied, as query values beside those of `address`."""
+    found = {f"{VARY}{name}": text for name, text in form.vary.items()}
+    return found | {f"{OWN}mode": form.mode} | ({TITLE: form.title} if form.title else {})
+
+
 def sample(kind: str) -> Sample:
     """Made of the examples that the kind itself gives."""
     examples = [_plain(each) for each in kinds.params_class(kind).examples[:_SAMPLE_ROWS]]
@@ -148,6 +163,11 @@ def sample(kind: str) -> Sample:
     writer.writeheader()
     writer.writerows(examples)
     return Sample(table.getvalue(), "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in examples))
+
+
+def _of_none(field: str, own: set[str]) -> bool:
+    first, _dot, rest = field.partition(".")
+    return field != TITLE and first not in own and not (first == "vary" and rest)
 
 
 def _plain(example: Mapping[str, object]) -> dict[str, object]:

@@ -19,7 +19,7 @@ from web import forms
 from web.api.batches import file_source
 from web.auth import identity, needs
 from web.pages import batch_forms
-from web.pages.batch_forms import BatchForm
+from web.pages.batch_forms import MAX_TITLE, TITLE, BatchForm
 from web.pages.create import known, models, prefilled
 from web.pages.translation import _
 from web.site import site
@@ -30,9 +30,7 @@ pages = Blueprint("new_batch", __name__, url_prefix="/batches/new")
 MAX_ADDRESS = 4000
 """Characters of an address that every browser and proxy takes."""
 
-MAX_TITLE = 200
-
-FILE, TITLE = f"{batch_forms.OWN}file", f"{batch_forms.OWN}title"
+FILE = f"{batch_forms.OWN}file"
 
 
 @pages.get("")
@@ -110,7 +108,6 @@ def _page(asked: BatchForm, *, errors: Sequence[FieldError] = (), token: str = "
     kind = asked.kind
     lines = asked.way != "vary"
     fields = forms.fields(kind, asked.typed, models(identity().owner.id), [] if lines else errors)
-    names = {each.name for each in fields}
     return render_template(
         "batches/new.html",
         asked=asked,
@@ -123,15 +120,9 @@ def _page(asked: BatchForm, *, errors: Sequence[FieldError] = (), token: str = "
         # Of a list and of a file every fault belongs to its one field.
         faults=[each for each in errors if lines and each["field"] != TITLE],
         title_error=next((each["message"] for each in errors if each["field"] == TITLE), None),
-        general=[] if lines else [each["message"] for each in errors if _is_general(each, names)],
+        general=[] if lines else batch_forms.general(errors, fields),
         token=token or secrets.token_urlsafe(18),
     )
-
-
-def _is_general(error: FieldError, names: set[str]) -> bool:
-    """Whether an error belongs to no field of the form."""
-    first, _dot, rest = error["field"].partition(".")
-    return error["field"] != TITLE and first not in names and not (first == "vary" and rest)
 
 
 def _once(token: str, asked: BatchForm, source: Source) -> str:

@@ -1,5 +1,6 @@
 """One schedule: what it submits, when next, and what became of its due ticks; pause, resume, run now, delete."""
 
+import math
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -8,9 +9,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared import schedules
 from shared.cron_sentences import sentence
 from shared.errors import Invalid
+from shared.templates import BatchTemplate
 from web.auth import identity, needs
 from web.pages import due, schedule_rows
+from web.pages.batch_grid import shown, titles
 from web.pages.rows import kind_words
+from web.pages.settings import settings
 from web.pages.translation import _, language
 from web.site import site
 
@@ -80,6 +84,12 @@ def delete(schedule_id: str) -> AnyResponse:
     return redirect(url_for("all_schedules.show"), 303)
 
 
+def _jobs(batch: BatchTemplate) -> int:
+    """How many jobs one run of this template makes."""
+    lengths = [len(values) for values in batch.vary.values()]
+    return math.prod(lengths) if batch.mode == "product" else max(lengths, default=0)
+
+
 def _back(schedule_id: str) -> AnyResponse:
     return redirect(url_for("schedule.show", schedule_id=schedule_id), 303)
 
@@ -94,7 +104,9 @@ def _seen(schedule_id: str) -> dict[str, Any]:
     cursor = request.args.get("cursor", "")
     found = schedules.runs(db, owner_id, schedule_id, limit=RUNS, cursor=cursor or None)
     terms = schedule.terms
-    title, icon = kind_words(terms.template.content.kind)
+    content, batch = terms.template.content, terms.template.batch
+    vary, names = batch.vary if batch else {}, titles(content.kind)
+    title, icon = kind_words(content.kind)
     return {
         "schedule": schedule,
         "terms": terms,
@@ -102,7 +114,10 @@ def _seen(schedule_id: str) -> dict[str, Any]:
         "preview": due.preview(terms.cron, terms.zone),
         "kind_title": title,
         "kind_icon": icon,
-        "batch": terms.template.batch,
+        "batch": batch,
+        "jobs": _jobs(batch) if batch else 1,
+        "settings": settings(content.kind, content.params),
+        "varied": [(names.get(name, name), [shown(each) for each in values]) for name, values in vary.items()],
         "runs": [schedule_rows.run_row(each, terms.zone) for each in found.items],
         "next": found.next,
         "cursor": cursor,

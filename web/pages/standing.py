@@ -96,7 +96,7 @@ class Standing:
     def time(self) -> str:
         """How long until the end, or how long it took."""
         if self.tally.left_s is not None:
-            return _("about %(time)s left", time=duration(self.tally.left_s))
+            return _("about %(time)s left", time=duration(max(1, round(self.tally.left_s))))
         if self.live or self.tally.finished_at is None or self.state is BatchState.CANCELLED:
             return ""
         return _("took %(time)s", time=duration((self.tally.finished_at - self.batch.created_at).total_seconds()))

@@ -29,3 +29,21 @@
     show();
   }
 })();
+
+// A question below its button: its first field is ready to type in, Escape and a click elsewhere put it away.
+(() => {
+  const open = () => document.querySelectorAll(".asks[open]");
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.matches?.(".asks[open]")) target.querySelector("form .input")?.focus();
+  }, true);
+  document.addEventListener("click", ({ target }) => {
+    for (const each of open()) if (!each.contains(target)) each.open = false;
+  });
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    for (const each of open()) {
+      each.open = false;
+      each.querySelector("summary").focus();
+    }
+  });
+})();
