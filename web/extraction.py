@@ -1,0 +1,215 @@
+"""What there is to translate: the texts of pages, the words of kinds, and the sentences that other modules say.
+
+Texts of pages stand in `_()` and `plural()`. Words of kinds are read from their JSON schemas. Sentences of shared and
+worker (errors, notes of progress, reasons) are found in their source: an f-string becomes a sentence with placeholders,
+and `web.pages.sentences` finds it again when it has been said. Those carry the context SENTENCE.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_file
+
+from shared import kinds
+
+ROOT = Path(__file__).parents[1]
+SENTENCE = "sentence"
+"""The message context of what other modules say."""
+
+_KEYWORDS = {"_": None, "plural": (1, 2), "ngettext": (1, 2)}
+_CALLS = {"_", "plural"}
+
+_SAYS_ALL = (
+    "shared", "web/auth.py", "web/limits.py", "web/problems.py",
+    "worker/engines", "worker/pulse.py", "worker/runner.py",
+)  # fmt: skip
+"""Where every sentence may reach a page."""
+_SAYS_BY_RAISING = ("web/incoming.py", "web/pages", "web/uploads.py", "worker/kinds")
+"""Where other texts stand beside sentences that are raised."""
+_NOT_FOR_READERS = ("shared/cron_sentences.py", "shared/settings.py")
+
+_WORDS = {
+    "shared/cron.py": ("_FIELDS", "EXAMPLE"),
+    "shared/job.py": ("JobState",),
+    "shared/plan.py": ("_told",),
+    "web/problems.py": ("_TITLES",),
+    "web/forms.py": ("ROLES", "AUTOMATIC"),
+}
+"""Tables, classes and functions whose texts are put into sentences, or are shown as they are."""
+_SAYING = {"_recover", "_unsafe", "progress", "release"}
+"""What is called with words that are shown, sentence or not."""
+
+
+_NAMED = re.compile(r"\{(\w+)\}")
+_SENTENCE_LIKE = re.compile(r"(?!STORAGE_URL) ?(?:[A-Z“']|%\().* .*(?:[.!?…”]|\. %\(\w+\)s)", re.DOTALL)
+_FOR_AUTHORS = {"RuntimeError", "SystemExit", "TypeError", "KeyError", "LookupError"}
+_UNSAID = {"description", "examples", "icon", "summary", "title"}
+
+
+def extracted() -> Catalog:
+    """Every message, with the files that it is in."""
+    found = Catalog(charset="utf-8")
+    for path in sorted((ROOT / "web").rglob("*.py")):
+        for _, message, _, _ in extract_from_file("python", path, keywords=_KEYWORDS):
+            found.add(message, locations=[(_place(path), 0)])
+    for path in sorted((ROOT / "web" / "templates").rglob("*.html")):
+        for _, message, _, _ in extract_from_file("jinja2", path, keywords=_KEYWORDS):
+            found.add(message, locations=[(_place(path), 0)])
+    for kind in kinds.names():
+        for word in _kind_words(kind):
+            found.add(word, locations=[(f"shared/kinds/{kind}.py", 0)])
+    for path in _sources(_SAYS_ALL):
+        _add(found, path, _sentences(path))
+    for path in _sources(_SAYS_BY_RAISING):
+        _add(found, path, _sentences(path, raised_only=True))
+    for name, variables in _WORDS.items():
+        _add(found, ROOT / name, _table(ROOT / name, variables))
+    return found
+
+
+def _add(found: Catalog, path: Path, texts: Iterable[str]) -> None:
+    for text in texts:
+        found.add(text, locations=[(_place(path), 0)], context=SENTENCE)
+
+
+def _place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _sources(names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        path = ROOT / name
+        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        yield from (each for each in files if _place(each) not in _NOT_FOR_READERS)
+
+
+# ---- kinds ----------------------------------------------------------------------------------------------------------
+
+
+def _kind_words(kind: str) -> Iterator[str]:
+    """Every word of a kind that a form shows."""
+    declared = kinds.params_class(kind)
+    yield declared.title
+    yield declared.summary
+    for each in kinds.schema(kind)["properties"].values():
+        yield from _field_words(each)
+
+
+def _field_words(prop: Mapping[str, Any]) -> Iterator[str]:
+    hints = prop.get("x-ui", {})
+    shown = [
+        prop.get("title"),
+        prop.get("description"),
+        *(hints.get(each) for each in ("unit", "placeholder", "group")),
+    ]
+    choices = [*prop.get("enum", ()), *(value for each in prop.get("anyOf", ()) for value in each.get("enum", ()))]
+    for text in [*shown, *choices]:
+        if isinstance(text, str) and re.search("[A-Za-z]", text):
+            yield text
+
+
+# ---- sentences ------------------------------------------------------------------------------------------------------
+
+
+def _sentences(path: Path, *, raised_only: bool = False) -> list[str]:
+    """The sentences in a module, f-strings with their values as placeholders."""
+    # Pydantic's errors are told by templates with {braces} that str.format fills in.
+    braces = path.name == "complaints.py"
+    tree = ast.parse(path.read_text("utf-8"))
+    found = [template(node, braces=braces) for node in _texts(tree, said=not raised_only)]
+    if path.name == "errors.py":
+        # The docstring of an error is its sentence where none is given.
+        found += [ast.get_docstring(each) or "" for each in _errors(tree)]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _callee(node) in _SAYING]
+    words = [template(node) for call in calls for node in _texts(call, said=True)]
+    return [text for text in found if _SENTENCE_LIKE.fullmatch(text)] + [text for text in words if " " in text]
+
+
+def _table(path: Path, names: Iterable[str]) -> list[str]:
+    """The texts in module-level assignments of these names, or in classes."""
+    found: list[str] = []
+    for node in ast.parse(path.read_text("utf-8")).body:
+        targets = {each.id for each in getattr(node, "targets", ()) if isinstance(each, ast.Name)}
+        own = getattr(node, "name", "") or getattr(getattr(node, "target", None), "id", "")
+        if {*targets, own} & set(names):
+            found += [template(each) for each in _texts(node, said=True)]
+    return [text for text in found if re.search("[A-Za-z]", text)]
+
+
+def _texts(node: ast.AST, *, said: bool) -> Iterator[ast.Constant | ast.JoinedStr]:
+    """The texts under a node that a reader may see: no docstrings, logs, descriptions or what `_()` has already."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call) and _callee(child.exc) in _FOR_AUTHORS:
+            continue
+        if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+            continue
+        if isinstance(child, ast.Call) and (_callee(child) in _CALLS or _is_log(child)):
+            continue
+        if isinstance(child, ast.keyword) and child.arg in _UNSAID:
+            continue
+        if isinstance(child, ast.AnnAssign) and isinstance(child.target, ast.Name) and child.target.id in _UNSAID:
+            continue
+        if isinstance(child, ast.JoinedStr) or (isinstance(child, ast.Constant) and isinstance(child.value, str)):
+            if said:
+                yield child
+            continue
+        yield from _texts(child, said=said or isinstance(child, ast.Raise))
+
+
+def template(node: ast.Constant | ast.JoinedStr, *, braces: bool = False) -> str:
+    """A text with %(name)s for each value in it."""
+    if isinstance(node, ast.Constant):
+        text = str(node.value).replace("%", "%%")
+        return _NAMED.sub(r"%(\1)s", text) if braces else text
+    parts: list[str] = []
+    used: dict[str, int] = {}
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(str(part.value).replace("%", "%%"))
+        elif isinstance(part, ast.FormattedValue):
+            name = _named(part.value)
+            used[name] = used.get(name, 0) + 1
+            parts.append(f"%({name}{used[name] if used[name] > 1 else ''})s")
+    return "".join(parts)
+
+
+def _named(value: ast.expr) -> str:
+    """A name for a value in a sentence, as near to the source as can be."""
+    match value:
+        case ast.Name(id=name) if name.isupper():
+            return name.lower()
+        case ast.Name(id=name):
+            return name.lstrip("_")
+        case ast.Attribute(attr=name):
+            return name.lstrip("_")
+        case ast.Subscript(value=inner):
+            return _named(inner)
+        case ast.Call(args=[first, *_]) if not isinstance(first, ast.Constant):
+            return _named(first)
+        case ast.Call(func=inner):
+            return _named(inner)
+        case ast.GeneratorExp(generators=[first, *_]):
+            return _named(first.iter)
+        case ast.BinOp(left=inner):
+            return _named(inner)
+        case _:
+            return "value"
+
+
+def _errors(tree: ast.Module) -> Iterator[ast.ClassDef]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(each) != "TypedDict" for each in node.bases):
+            yield node
+
+
+def _callee(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def _is_log(call: ast.Call) -> bool:
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(owner, ast.Name) and owner.id in {"log", "logging", "warnings", "re"}
