@@ -2,7 +2,7 @@
 
 Texts of pages stand in `_()` and `plural()`. Words of kinds are read from their JSON schemas. Sentences of shared and
 worker (errors, notes of progress, reasons) are found in their source: an f-string becomes a sentence with placeholders,
-and `web.pages.sentences` finds it again when it has been said. Those carry the context SENTENCE.
+and `web.pages.sentences` finds it again when it has been said. Those carry the context CONTEXT.
 """
 
 import ast
@@ -15,11 +15,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 
 from shared import kinds
+from web import forms
+from web.pages.sentences import CONTEXT
+from web.pages.wording import english_label
 
 ROOT = Path(__file__).parents[1]
-SENTENCE = "sentence"
-"""The message context of what other modules say."""
-
 _KEYWORDS = {"_": None, "plural": (1, 2), "ngettext": (1, 2)}
 _CALLS = {"_", "plural"}
 
@@ -37,7 +37,6 @@ _WORDS = {
     "shared/job.py": ("JobState",),
     "shared/plan.py": ("_told",),
     "web/problems.py": ("_TITLES",),
-    "web/forms.py": ("ROLES", "AUTOMATIC"),
 }
 """Tables, classes and functions whose texts are put into sentences, or are shown as they are."""
 _SAYING = {"_recover", "_unsafe", "progress", "release"}
@@ -45,7 +44,9 @@ _SAYING = {"_recover", "_unsafe", "progress", "release"}
 
 
 _NAMED = re.compile(r"\{(\w+)\}")
-_SENTENCE_LIKE = re.compile(r"(?!STORAGE_URL) ?(?:[A-Z“']|%\().* .*(?:[.!?…”]|\. %\(\w+\)s)", re.DOTALL)
+_SENTENCE_LIKE = re.compile(r"(?!STORAGE_URL) ?(?:[A-Z“']|%\().* .*(?:[.!?…”]|\. (?:.*: )?%\(\w+\)s)", re.DOTALL)
+_FAILING = {"JobError", "RetryableError", "_fail", "fail"}
+_CODE = re.compile("[a-z]+(?:_[a-z]+)*")
 _FOR_AUTHORS = {"RuntimeError", "SystemExit", "TypeError", "KeyError", "LookupError"}
 _UNSAID = {"description", "examples", "icon", "summary", "title"}
 
@@ -53,27 +54,26 @@ _UNSAID = {"description", "examples", "icon", "summary", "title"}
 def extracted() -> Catalog:
     """Every message, with the files that it is in."""
     found = Catalog(charset="utf-8")
-    for path in sorted((ROOT / "web").rglob("*.py")):
-        for _, message, _, _ in extract_from_file("python", path, keywords=_KEYWORDS):
-            found.add(message, locations=[(_place(path), 0)])
-    for path in sorted((ROOT / "web" / "templates").rglob("*.html")):
-        for _, message, _, _ in extract_from_file("jinja2", path, keywords=_KEYWORDS):
-            found.add(message, locations=[(_place(path), 0)])
+    for method, paths in (("python", ROOT.glob("web/**/*.py")), ("jinja2", ROOT.glob("web/templates/**/*.html"))):
+        for path in sorted(paths):
+            _add(found, path, (message for _, message, _, _ in extract_from_file(method, path, keywords=_KEYWORDS)))
     for kind in kinds.names():
-        for word in _kind_words(kind):
-            found.add(word, locations=[(f"shared/kinds/{kind}.py", 0)])
+        _add(found, ROOT / "shared" / "kinds" / f"{kind}.py", _kind_words(kind))
+    _add(found, ROOT / "web" / "forms.py", (forms.AUTOMATIC, *forms.ROLES))
+    for path in _sources(("shared", "worker", "web/pages/failures.py")):
+        _add(found, path, _names(path))
     for path in _sources(_SAYS_ALL):
-        _add(found, path, _sentences(path))
+        _add(found, path, _sentences(path), CONTEXT)
     for path in _sources(_SAYS_BY_RAISING):
-        _add(found, path, _sentences(path, raised_only=True))
+        _add(found, path, _sentences(path, raised_only=True), CONTEXT)
     for name, variables in _WORDS.items():
-        _add(found, ROOT / name, _table(ROOT / name, variables))
+        _add(found, ROOT / name, _table(ROOT / name, variables), CONTEXT)
     return found
 
 
-def _add(found: Catalog, path: Path, texts: Iterable[str]) -> None:
-    for text in texts:
-        found.add(text, locations=[(_place(path), 0)], context=SENTENCE)
+def _add(found: Catalog, path: Path, messages: Iterable[str | tuple[str, ...]], context: str | None = None) -> None:
+    for message in messages:
+        found.add(message, locations=[(_place(path), 0)], context=context)
 
 
 def _place(path: Path) -> str:
@@ -95,7 +95,8 @@ def _kind_words(kind: str) -> Iterator[str]:
     declared = kinds.params_class(kind)
     yield declared.title
     yield declared.summary
-    for each in kinds.schema(kind)["properties"].values():
+    for name, each in kinds.schema(kind)["properties"].items():
+        yield english_label(name)
         yield from _field_words(each)
 
 
@@ -127,6 +128,22 @@ def _sentences(path: Path, *, raised_only: bool = False) -> list[str]:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _callee(node) in _SAYING]
     words = [template(node) for call in calls for node in _texts(call, said=True)]
     return [text for text in found if _SENTENCE_LIKE.fullmatch(text)] + [text for text in words if " " in text]
+
+
+def _names(path: Path) -> Iterator[str]:
+    """The metrics that a module measures and the codes of its errors, as pages write them."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Constant):
+            yield from (text.replace("_", " ") for text in [str(node.value.value)] if _CODE.fullmatch(text))
+        if isinstance(node, ast.Call):
+            texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            if _callee(node) == "metric" and texts:
+                yield english_label(texts[0])
+            if _callee(node) in _FAILING:
+                yield from (text.replace("_", " ") for text in texts[:1] if _CODE.fullmatch(text))
+            for each in node.keywords:
+                if each.arg == "code" and isinstance(each.value, ast.Constant) and "Unavailable" in _callee(node):
+                    yield str(each.value.value).replace("_", " ")
 
 
 def _table(path: Path, names: Iterable[str]) -> list[str]:

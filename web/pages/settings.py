@@ -6,6 +6,8 @@ from typing import Any
 
 from shared import kinds
 from shared.errors import NotFound
+from web.pages.translation import _
+from web.pages.wording import word
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,12 @@ def settings(kind: str, given: Mapping[str, Any]) -> list[Setting]:
 def _words(value: Any) -> str:
     """A param as a reader sees it."""
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _("on") if value else _("off")
     if isinstance(value, list):
         return "\n".join(
-            f"{each['role']}: {each['content']}" if isinstance(each, dict) else repr(each) for each in value
+            _("%(name)s: %(value)s", name=word(each["role"]), value=each["content"])
+            if isinstance(each, dict)
+            else repr(each)
+            for each in value
         )
     return f"{value:g}" if isinstance(value, float) else str(value)
