@@ -7,6 +7,7 @@ catalogue, "There is no device %(device)s here.", and takes the values over. Wha
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import islice
 from pathlib import Path
 
 from babel.messages.mofile import read_mo
@@ -19,6 +20,8 @@ CONTEXT = "sentence"
 
 MAX_LENGTH = 1000
 """Characters; what is longer is no sentence of ours."""
+MAX_ENDS = 8
+"""Ends of sentences in a row that are tried."""
 
 _MO = Path(__file__).parents[1] / "translations" / "zh_Hans" / "LC_MESSAGES" / "messages.mo"
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -29,7 +32,9 @@ _END = re.compile(r"(?<=[.!?])\s+")
 
 @dataclass(frozen=True)
 class _Template:
-    pattern: re.Pattern[str]
+    #: strictly, no value holds the end of a sentence; loosely, it may
+    strict: re.Pattern[str]
+    loose: re.Pattern[str]
     said: str
     #: values between quotation marks are somebody's own words, which are never translated
     quoted: frozenset[str]
@@ -53,22 +58,26 @@ def _found(text: str) -> str:
     """A sentence, several in a row, or one behind the place that it is about; "" where a part is not known."""
     if len(text) > MAX_LENGTH:
         return ""
-    whole = _matched(text)
-    if whole:
-        return whole
-    for end in reversed(list(_END.finditer(text))):
-        begun = _matched(text[: end.start()])
-        if begun:
-            rest = _found(text[end.end() :])
-            return begun + rest if rest else ""
+    told = _matched(text, strict=True) or _in_a_row(text) or _matched(text, strict=False)
+    if told:
+        return told
     place = _PLACE.fullmatch(text)
     rest = _found(place[2]) if place else ""
     return f"{place[1]}：{rest}" if place and rest else ""
 
 
-def _matched(text: str) -> str:
+def _in_a_row(text: str) -> str:
+    for end in reversed(list(islice(_END.finditer(text), MAX_ENDS))):
+        begun = _matched(text[: end.start()], strict=True)
+        rest = _found(text[end.end() :]) if begun else ""
+        if rest:
+            return begun + rest
+    return ""
+
+
+def _matched(text: str, *, strict: bool) -> str:
     for template in _templates():
-        match = template.pattern.fullmatch(text)
+        match = (template.strict if strict else template.loose).fullmatch(text)
         if match is not None:
             values = match.groupdict()
             return template.said % {
@@ -81,18 +90,21 @@ def _matched(text: str) -> str:
 def _templates() -> list[_Template]:
     """Those with the most text of their own first: they are the surest."""
     with _MO.open("rb") as file:
-        pairs = [(str(each.id), str(each.string)) for each in read_mo(file) if each.context == CONTEXT and each.string]
+        # Babel reads a context as bytes.
+        ours = [each for each in read_mo(file) if each.context in {CONTEXT, CONTEXT.encode()}]
+    pairs = [(str(each.id), str(each.string)) for each in ours]
     pairs.sort(key=lambda pair: -len(_PLACEHOLDER.sub("", pair[0])))
     return [_template(*pair) for pair in pairs]
 
 
 def _template(english: str, chinese: str) -> _Template:
-    pattern, at, quoted = "", 0, set()
+    strict, loose, at, quoted = "", "", 0, set()
     for each in _PLACEHOLDER.finditer(english):
         before = english[at : each.start()].replace("%%", "%")
-        pattern += f"{re.escape(before)}(?P<{each[1]}>.*?)"
+        strict += rf"{re.escape(before)}(?P<{each[1]}>(?:(?![.!?]\s).)*?)"
+        loose += rf"{re.escape(before)}(?P<{each[1]}>.*?)"
         if before.endswith(("“", "'", "`")):
             quoted.add(each[1])
         at = each.end()
-    pattern += re.escape(english[at:].replace("%%", "%"))
-    return _Template(re.compile(pattern, re.DOTALL), chinese, frozenset(quoted))
+    rest = re.escape(english[at:].replace("%%", "%"))
+    return _Template(re.compile(strict + rest, re.S), re.compile(loose + rest, re.S), chinese, frozenset(quoted))
