@@ -58,12 +58,16 @@ def _found(text: str) -> str:
     """A sentence, several in a row, or one behind the place that it is about; "" where a part is not known."""
     if len(text) > MAX_LENGTH:
         return ""
-    told = _matched(text, strict=True) or _in_a_row(text) or _matched(text, strict=False)
-    if told:
+    told = _whole(text)
+    place = None if told else _PLACE.fullmatch(text)
+    if place is None:
         return told
-    place = _PLACE.fullmatch(text)
-    rest = _found(place[2]) if place else ""
-    return f"{place[1]}：{rest}" if place and rest else ""
+    rest = _whole(place[2])
+    return f"{place[1]}：{rest}" if rest else ""
+
+
+def _whole(text: str) -> str:
+    return _matched(text, strict=True) or _in_a_row(text) or _matched(text, strict=False)
 
 
 def _in_a_row(text: str) -> str:
@@ -101,7 +105,7 @@ def _template(english: str, chinese: str) -> _Template:
     strict, loose, at, quoted = "", "", 0, set()
     for each in _PLACEHOLDER.finditer(english):
         before = english[at : each.start()].replace("%%", "%")
-        strict += rf"{re.escape(before)}(?P<{each[1]}>(?:(?![.!?]\s).)*?)"
+        strict += rf"{re.escape(before)}(?P<{each[1]}>(?:(?![.!?]\s).)*?[.!?]?)"
         loose += rf"{re.escape(before)}(?P<{each[1]}>.*?)"
         if before.endswith(("“", "'", "`")):
             quoted.add(each[1])

@@ -1,0 +1,210 @@
+"""English and Simplified Chinese: the catalogue is whole, no page lets English through, and the switch stays on site."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from babel.messages.mofile import read_mo
+from flask import Flask
+from flask.testing import FlaskClient
+
+from shared import artifacts, batches, devices, keys, kinds, library, schedules
+from shared.db import Database
+from shared.owners import Owner
+from shared.schedule import Schedule, Terms
+from shared.sources import Listed
+from shared.variations import Varied
+from tests.web.conftest import Visitor
+from tests.web.driving import Driver
+from tests.web.test_gallery_pages import png
+from tests.web.test_plant_pages import put, silence
+from web import catalogue, extraction
+from web.pages import BLUEPRINTS, sentences
+
+__all__ = ["png"]  # a fixture of the gallery's tests
+
+CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
+
+PARTS = {
+    # Parts of pages, drawn by the pages themselves as well.
+    "all_batches.part", "all_devices.part", "all_jobs.part", "all_models.part", "all_schedules.part", "batch.part",
+    "create.recent", "gallery.more", "gallery.news", "gallery.part", "job.live", "own_keys.part", "schedule.panel",
+    # Redirects, and what is no page.
+    "all_batches.slashed", "all_jobs.slashed", "gallery.slashed", "offline.worker",
+}  # fmt: skip
+
+NAMES = {
+    "Atelier", "API", "CPU", "CSV", "Cron", "Ctrl", "Enter", "English", "GB", "GPU", "ID", "JSON", "JSONL", "MB", "PNG",
+    "RTX", "UTC", "WAV", "kB", "px", "token", "zip", "Top",
+}  # fmt: skip
+"""Names that are the same in every language, and units."""
+
+HERE = "Smollm2 Emoji Digits Hibari Realesrgan Anime MIT demo hong yi studio cellar attic"
+"""Names of the models and devices of this installation."""
+
+
+# ---- the catalogue --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", catalogue.LANGUAGES)
+def test_every_message_is_translated(language: str) -> None:
+    """`python -m web.catalogue` adds what is new; then somebody translates it."""
+    catalog = catalogue.read(language)
+    assert catalogue.faults(catalog) == []
+    known = {(message.context, message.id) for message in catalog if message.id}
+    asked = {(message.context, message.id) for message in extraction.extracted() if message.id}
+    assert known == asked, "run python -m web.catalogue"
+
+
+@pytest.mark.parametrize("language", catalogue.LANGUAGES)
+def test_the_compiled_catalogue_is_that_of_the_text(language: str) -> None:
+    with catalogue.mo_path(language).open("rb") as file:
+        compiled = {(each.context or b"", str(each.id)): str(each.string) for each in read_mo(file) if each.id}
+    written = {
+        ((each.context or "").encode(), _listed(each.id)): _listed(each.string)
+        for each in catalogue.read(language)
+        if each.id
+    }
+    assert compiled == written, "run python -m web.catalogue"
+
+
+def _listed(text: object) -> str:
+    """As a compiled catalogue gives it: forms in a list."""
+    return str(list(text) if isinstance(text, tuple) else text)
+
+
+# ---- the pages ------------------------------------------------------------------------------------------------------
+
+
+class Seen(HTMLParser):
+    """What of a page a reader sees or hears: texts, and attributes that are read out. Marked English is left out."""
+
+    NO_WORDS = ("script", "style", "code", "pre", "kbd", "svg")
+    VOID = ("area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "use")
+    HEARD = ("alt", "aria-label", "data-copied", "data-says", "placeholder", "title")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        #: of each open element, whether its texts count, and its attributes
+        self._open: list[tuple[bool, bool]] = [(True, True)]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        ours = self._open[-1][1] and given.get("lang", "zh-Hans") == "zh-Hans"
+        text = ours and self._open[-1][0] and tag not in self.NO_WORDS and "mono" not in given.get("class", "")
+        if ours:
+            self.found += [given[name] for name in self.HEARD if given.get(name)]
+        if tag not in self.VOID:
+            self._open.append((text, ours))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and self._open[-1][0]:
+            self.found.append(" ".join(data.split()))
+
+
+def english_in(page: str, *data: str) -> list[str]:
+    """Texts of a page that have an English word in them which is neither a name nor an identifier."""
+    seen = Seen()
+    seen.feed(page)
+    names = NAMES.union(*(re.findall("[A-Za-z]+", each) for each in data))
+    return [text for text in seen.found if any(_is_english(word, names) for word in re.findall(TOKEN, text))]
+
+
+TOKEN = r"[A-Za-z0-9_/:@{}=.-]+"
+
+
+def _is_english(token: str, names: set[str]) -> bool:
+    word = token.strip(".-:/")
+    return bool(re.search("[A-Za-z]{2}", word)) and not re.search(r"[\d_/:@{}=]", word) and word not in names
+
+
+@pytest.fixture
+def chinese(client: FlaskClient, mine: Visitor) -> Visitor:
+    """The owner, who reads Chinese."""
+    client.set_cookie("language", "zh")
+    return mine
+
+
+@pytest.fixture
+def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> Iterator[list[str]]:
+    """Every page, on an installation where much has happened; whatever its owner wrote is Chinese."""
+    pictures = []
+    for seed in (1, 2):
+        job = driver.submit(prompt="红苹果", negative_prompt="模糊", seed=seed, upscale=2)
+        file = driver.file("output", f"{seed}.png", "image/png", png + bytes([seed]), seed=seed, width=64, height=48)
+        driver.finish(driver.claim(), file)
+        pictures += [each.id for each in artifacts.of_jobs(db, owner.id, [job.id])[job.id]]
+    done = job.id
+    talk = driver.submit("generate_text", messages=[{"role": "user", "content": "你好"}]).id
+    driver.fail(driver.claim(), "context_too_long", "Nothing is left of the prompt once it is split into tokens.")
+    lost = driver.submit(prompt="蓝天").id
+    driver.fail(driver.claim(), "time_limit", "The job was stopped at its time limit of 60 s. Ask for less, or for a longer limit.")
+    driver.submit(prompt="运行中")
+    running = driver.claim()
+    driver.step(running, 3, note="Step 3 of 8")
+    waiting = driver.submit("generate_speech", text="你好").id
+    grid = batches.submit(db, owner, "generate_image", Varied({"prompt": "红苹果"}, {"steps": [4, 8], "guidance": [3.0, 4.0]})).batch
+    rows = batches.submit(db, owner, "generate_image", Listed({}, [{"prompt": "一"}, {"prompt": "二"}])).batch
+    made = [_schedule(db, owner, cron) for cron in ("0 9 * * 1-5", "*/30 * * * *")]
+    schedules.pause(db, owner.id, made[1].id, "放假")
+    library.add(db, owner.id, name="hong/yi", title="红一", task="text-to-image", source="hub:hong/yi", revision="a" * 40, base="emoji", licence="MIT")  # noqa: E501
+    put(db, state="busy", job_id=running.id)
+    put(db, "studio/cuda:1", "draining")
+    devices.drain(db, "studio/cuda:1")
+    put(db, "cellar/cuda:0", "quarantined", note="Failed 3 times in ten minutes; it is tried again in 4 min.")
+    put(db, "attic/cuda:0", "busy", job_id=running.id)
+    silence(db, "attic/cuda:0")
+    revoked = keys.create(db, owner.id, "旧", expires_at=datetime.now(UTC) + timedelta(days=9))
+    keys.revoke(db, owner.id, revoked.key.id)
+    yield [
+        "/", f"/?from={done}", "/?kind=generate_text", "/?kind=generate_code", "/?kind=generate_speech",
+        "/create/from-picture", "/jobs", "/jobs?state=failed", "/jobs?q=nothing", f"/jobs/{done}", f"/jobs/{talk}",
+        f"/jobs/{lost}", f"/jobs/{running.id}", f"/jobs/{waiting}", "/jobs/job_none", "/nowhere", "/gallery",
+        "/gallery?q=nothing", f"/gallery/compare?pick={pictures[0]}&pick={pictures[1]}", "/batches", "/batches/new",
+        "/batches/new?mode=list", "/batches/new?mode=file", f"/batches/{grid.id}", f"/batches/{rows.id}", "/schedules",
+        "/schedules/new", f"/schedules/{made[0].id}", f"/schedules/{made[1].id}", f"/schedules/{made[0].id}/edit",
+        "/devices", "/models", "/models?q=nothing", "/models/hong/yi", "/models/emoji", "/models/-/add", "/keys",
+        "/login", "/offline", "/schedules/preview?s-cron=61+*+*+*+*&s-zone=Nowhere", "/docs",
+    ]  # fmt: skip
+
+
+def _examples_and_choices() -> set[str]:
+    """What kinds give as examples, which models read as they are, and the names among which a field chooses."""
+    texts: set[str] = set()
+    for kind in kinds.names():
+        schema = kinds.schema(kind)
+        texts |= {str(value) for example in schema["examples"] for value in example.values()}
+        for prop in schema["properties"].values():
+            texts |= {str(value) for value in prop.get("enum", ())}
+    return texts
+
+
+def _schedule(db: Database, owner: Owner, cron: str) -> Schedule:
+    job = {"kind": "generate_image", "params": {"prompt": "红苹果", "negative_prompt": "模糊", "steps": 4}}
+    return schedules.create(db, owner, Terms.model_validate({"name": "早上", "cron": cron, "template": {"job": job}}))
+
+
+def test_no_page_lets_english_through(chinese: Visitor, app: Flask, paths: list[str]) -> None:
+    through: dict[str, list[str]] = {}
+    drawn: set[str] = set()
+    adapter = app.url_map.bind("localhost")
+    for path in paths:
+        answer = chinese.get(path)
+        assert '<html lang="zh-Hans"' in answer.text or "preview" in path, path
+        try:
+            drawn.add(str(adapter.match(path.partition("?")[0], method="GET")[0]))
+        except Exception as error:
+            assert "404" in str(error)
+        through[path] = english_in(answer.text, HERE, *_examples_and_choices())
+    for k, v in through.items(): print("THRU", k, sorted(set(v)))
+    assert {path: texts for path, texts in through.items() if texts} == {}
+    own = {blueprint.name for blueprint in BLUEPRINTS}
+    pages = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and rule.endpoint.partition(".")[0] in own}  # noqa: E501
+    assert pages - PARTS <= drawn, "name every page in `paths`"
