@@ -33,12 +33,18 @@ _SAYS_BY_RAISING = ("web/incoming.py", "web/pages", "web/uploads.py", "worker/ki
 _NOT_FOR_READERS = ("shared/cron_sentences.py", "shared/settings.py")
 
 _WORDS = {
+    "shared/batch_files.py": ("_once", "_refuse", "_why"),
     "shared/cron.py": ("_FIELDS", "EXAMPLE"),
     "shared/job.py": ("JobState",),
     "shared/plan.py": ("_told",),
     "web/problems.py": ("_TITLES",),
 }
 """Tables, classes and functions whose texts are put into sentences, or are shown as they are."""
+_OF_JSON = (
+    "expecting value", "expecting property name enclosed in double quotes", "expecting ',' delimiter",
+    "expecting ':' delimiter", "unterminated string starting at", "extra data",
+)  # fmt: skip
+"""What Python's json finds wrong, as a fault of a line says it."""
 _SAYING = {"_recover", "_unsafe", "progress", "release"}
 """What is called with words that are shown, sentence or not."""
 
@@ -68,6 +74,7 @@ def extracted() -> Catalog:
         _add(found, path, _sentences(path, raised_only=True), CONTEXT)
     for name, variables in _WORDS.items():
         _add(found, ROOT / name, _table(ROOT / name, variables), CONTEXT)
+    _add(found, ROOT / "shared" / "batch_files.py", _OF_JSON, CONTEXT)
     return found
 
 
