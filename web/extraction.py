@@ -36,6 +36,7 @@ _WORDS = {
     "shared/batch_files.py": ("_once", "_refuse", "_why"),
     "shared/cron.py": ("_FIELDS", "EXAMPLE"),
     "shared/job.py": ("JobState",),
+    "shared/kinds/params.py": ("Task",),
     "shared/plan.py": ("_told",),
     "web/problems.py": ("_TITLES",),
 }
