@@ -27,14 +27,16 @@ def settings(kind: str, given: Mapping[str, Any]) -> list[Setting]:
         properties = {}
     names = [name for name in properties if name in given] + [name for name in given if name not in properties]
     return [
-        Setting(name, properties.get(name, {}).get("title", name), _words(given[name]))
+        Setting(name, properties.get(name, {}).get("title", name), _words(given[name], properties.get(name, {})))
         for name in names
         if given[name] not in (None, "", [])
     ]
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, prop: Mapping[str, Any]) -> str:
     """A param as a reader sees it."""
+    if isinstance(value, str) and value in prop.get("enum", ()):
+        return word(value)
     if isinstance(value, bool):
         return _("on") if value else _("off")
     if isinstance(value, list):

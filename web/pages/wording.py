@@ -1,6 +1,6 @@
 """How pages write times, amounts and states. Every word goes through gettext."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from shared.job import Event, JobState
@@ -13,6 +13,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 def word(text: str) -> str:
     """Words that a kind or its schema brings along, in the reader's language."""
     return _(text) if text else ""
+
+
+def listed(parts: Iterable[str]) -> str:
+    """A few words in a row."""
+    return _(", ").join(parts)
 
 
 def state_word(state: JobState) -> str:
