@@ -65,7 +65,9 @@ def extracted() -> Catalog:
         for path in sorted(paths):
             _add(found, path, (message for _, message, _, _ in extract_from_file(method, path, keywords=_KEYWORDS)))
     for kind in kinds.names():
-        _add(found, ROOT / "shared" / "kinds" / f"{kind}.py", _kind_words(kind))
+        path = ROOT / "shared" / "kinds" / f"{kind}.py"
+        if path.exists():  # kinds from elsewhere are shown as they are written
+            _add(found, path, _kind_words(kind))
     _add(found, ROOT / "web" / "forms.py", (forms.AUTOMATIC, *forms.ROLES))
     for path in _sources(("shared", "worker", "web/pages/failures.py")):
         _add(found, path, _names(path))
