@@ -195,7 +195,8 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
         f"/jobs/{lost}", f"/jobs/{running.id}", f"/jobs/{waiting}", "/jobs/job_none", "/nowhere", "/gallery",
         "/gallery?q=nothing", f"/gallery/compare?a={pictures[0]}&b={pictures[1]}", "/batches", "/batches/new",
         "/batches/new?batch.way=list", "/batches/new?batch.way=file", f"/batches/{grid.id}", f"/batches/{rows.id}",
-        "/schedules", "/schedules/new", f"/schedules/{made[0].id}", f"/schedules/{made[1].id}", f"/schedules/{made[0].id}/edit",
+        "/schedules", "/schedules/new", f"/schedules/{made[0].id}", f"/schedules/{made[1].id}",
+        f"/schedules/{made[0].id}/edit",
         "/devices", "/models", "/models?q=nothing", "/models/hong/yi", "/models/emoji", "/models/-/add", "/keys",
         "/login", "/offline", "/schedules/preview?s-cron=61+*+*+*+*&s-zone=Nowhere", "/docs",
     ]  # fmt: skip
