@@ -55,7 +55,7 @@ _SENTENCE_LIKE = re.compile(r"(?!STORAGE_URL) ?(?:[A-Z“']|%\().* .*(?:[.!?…�
 _FAILING = {"JobError", "RetryableError", "_fail", "fail"}
 _CODE = re.compile("[a-z]+(?:_[a-z]+)*")
 _FOR_AUTHORS = {"RuntimeError", "SystemExit", "TypeError", "KeyError", "LookupError"}
-_UNSAID = {"description", "examples", "icon", "summary", "title"}
+_UNSAID = {"description", "examples", "icon", "presets", "summary", "title"}
 
 
 def extracted() -> Catalog:
@@ -105,7 +105,10 @@ def _kind_words(kind: str) -> Iterator[str]:
     declared = kinds.params_class(kind)
     yield declared.title
     yield declared.summary
-    for name, each in kinds.schema(kind)["properties"].items():
+    schema = kinds.schema(kind)
+    for preset in schema.get("x-presets", ()):
+        yield preset["title"]
+    for name, each in schema["properties"].items():
         yield english_label(name)
         yield from _field_words(each)
 
