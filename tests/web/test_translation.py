@@ -37,8 +37,8 @@ PARTS = {
 
 NAMES = {
     "Atelier", "API", "CPU", "CSV", "Cron", "Ctrl", "Enter", "English", "GB", "GPU", "ID", "JSON", "JSONL", "MB", "PNG",
-    "Python", "RTX", "Top", "UTC", "WAV", "artifact", "atelier", "csv", "gpu", "hub", "jsonl", "kB", "keys",
-    "openapi.json", "problem+json", "px", "token", "zip",
+    "JavaScript", "Python", "RTX", "Top", "UTC", "WAV", "artifact", "atelier", "csv", "curl", "gpu", "hub", "jsonl",
+    "kB", "keys", "openapi.json", "problem+json", "px", "token", "zip",
 }  # fmt: skip
 """Names that are the same in every language, commands, and units."""
 
