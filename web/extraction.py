@@ -46,16 +46,19 @@ _OF_JSON = (
     "expecting ':' delimiter", "unterminated string starting at", "extra data",
 )  # fmt: skip
 """What Python's json finds wrong, as a fault of a line says it."""
+
 _SAYING = {"_recover", "_unsafe", "progress", "release"}
 """What is called with words that are shown, sentence or not."""
-
+_FAILING = {"JobError", "RetryableError", "_fail", "fail"}
+"""What is called with the code of an error first."""
+_FOR_AUTHORS = {"RuntimeError", "SystemExit", "TypeError", "KeyError", "LookupError"}
+"""Errors that no reader meets."""
+_UNSAID = {"description", "examples", "icon", "presets", "summary", "title"}
+"""Fields of kinds and of the API whose texts are no sentences; those of kinds are read from their schemas."""
 
 _NAMED = re.compile(r"\{(\w+)\}")
 _SENTENCE_LIKE = re.compile(r"(?!STORAGE_URL) ?(?:[A-Z“']|%\().* .*(?:[.!?…”]|\. (?:.*: )?%\(\w+\)s)", re.DOTALL)
-_FAILING = {"JobError", "RetryableError", "_fail", "fail"}
 _CODE = re.compile("[a-z]+(?:_[a-z]+)*")
-_FOR_AUTHORS = {"RuntimeError", "SystemExit", "TypeError", "KeyError", "LookupError"}
-_UNSAID = {"description", "examples", "icon", "presets", "summary", "title"}
 
 
 def extracted() -> Catalog:
@@ -144,7 +147,7 @@ def _sentences(path: Path, *, raised_only: bool = False) -> list[str]:
 
 
 def _names(path: Path) -> Iterator[str]:
-    """The metrics that a module measures and the codes of its errors, as pages write them."""
+    """The metrics that a module measures and the codes of errors that it raises or knows, as pages write them."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Constant):
             yield from (text.replace("_", " ") for text in [str(node.value.value)] if _CODE.fullmatch(text))
@@ -160,7 +163,7 @@ def _names(path: Path) -> Iterator[str]:
 
 
 def _table(path: Path, names: Iterable[str]) -> list[str]:
-    """The texts in module-level assignments of these names, or in classes."""
+    """The texts in assignments, classes and functions of these names at the top of a module."""
     found: list[str] = []
     for node in ast.parse(path.read_text("utf-8")).body:
         targets = {each.id for each in getattr(node, "targets", ()) if isinstance(each, ast.Name)}

@@ -303,6 +303,7 @@ def test_a_sentence_is_found_again_by_its_template(app: Flask) -> None:
 def test_what_stays_english_is_marked_and_escaped(app: Flask) -> None:
     with app.test_request_context(headers=CHINESE):
         assert sentences.shown("<b>No template</b>") == '<span lang="en">&lt;b&gt;No template&lt;/b&gt;</span>'
+        assert sentences.shown(None) == ""
         assert escape(sentences.shown("There is no kind “<b>”.")) == "没有任务类型“&lt;b&gt;”。"
 
 

@@ -45,8 +45,10 @@ def said(text: str) -> str:
     return text if language() == "en" or not text else _found(text) or text
 
 
-def shown(text: str) -> str | Markup:
+def shown(text: str | None) -> str | Markup:
     """The same for a template: what stays English is marked as such."""
+    if not text:
+        return ""
     told = said(text)
     if told != text or language() == "en" or _CHINESE.search(text) or not re.search("[A-Za-z]{2}", text):
         return told
