@@ -182,11 +182,11 @@ def _submit(db: Database, connection: Connection, row: RowMapping, run: Run) -> 
         live_jobs, live_batches = _live_jobs(connection, schedule.id), _live_batches(connection, schedule.id)
         if schedule.terms.overlap == "skip" and (live_jobs or live_batches):
             told = (
-                f"job of an earlier run, {live_jobs[0]},"
+                f"The job of an earlier run, {live_jobs[0]}, has not ended yet."
                 if live_jobs
-                else f"batch of an earlier run, {live_batches[0]},"
+                else f"The batch of an earlier run, {live_batches[0]}, has not ended yet."
             )
-            return _Outcome(RunState.SKIPPED, f"The {told} has not ended yet.")
+            return _Outcome(RunState.SKIPPED, told)
         if schedule.terms.overlap == "cancel_old":
             _cancel(db, owner, live_jobs, live_batches)
         return _submit_template(db, owner, filled(schedule.terms, run.due_at, run.number or 0), key)

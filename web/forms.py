@@ -17,6 +17,9 @@ Turn = tuple[str, str]
 Typed = dict[str, str | list[Turn]]
 """The text of each field; of a conversation its turns, each a role and what was said."""
 
+AUTOMATIC = "Automatic"
+"""What a choice says that may be left out."""
+
 ROLES = ("system", "user", "assistant")
 MAX_TURNS = 200
 
@@ -212,7 +215,7 @@ def _choices(
     else:
         unit = f" {hints['unit']}" if "unit" in hints else ""
         found = [Choice(_number(each), f"{_number(each)}{unit}") for each in prop.get("enum", ())]
-    blank = str(hints.get("placeholder", "")) or "Automatic"
+    blank = str(hints.get("placeholder", "")) or AUTOMATIC
     return [Choice("", blank), *found] if found and prop.get("nullable") else found
 
 

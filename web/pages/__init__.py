@@ -19,6 +19,7 @@ from web.pages import (
     job,
     jobs,
     keys,
+    language,
     login,
     model,
     models,
@@ -27,6 +28,7 @@ from web.pages import (
     places,
     schedule,
     schedules,
+    sentences,
     translation,
     wording,
 )
@@ -49,6 +51,7 @@ BLUEPRINTS = (
     schedules.pages,
     schedule.pages,
     login.pages,
+    language.pages,
     offline.pages,
 )
 
@@ -74,6 +77,7 @@ def register(app: Flask) -> None:
         figure=wording.figure,
         label=wording.label,
         offset=due.offset,
+        said=sentences.shown,
         size=wording.size,
         wall=due.wall,
         word=wording.word,
@@ -86,8 +90,10 @@ def register(app: Flask) -> None:
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
+        language_tag=translation.tag,
         live_jobs=_live_jobs,
         may=places.may,
+        other_language=language.switch,
         places=places.places,
         plural=translation.plural,
         signed_in=lambda: "identity" in g,

@@ -18,7 +18,7 @@ from web.pages import memory
 from web.pages.memory import Stretch
 from web.pages.rows import kind_words
 from web.pages.translation import _, plural
-from web.pages.wording import duration, size, word
+from web.pages.wording import duration, listed, size, word
 from web.site import site
 
 pages = Blueprint("all_devices", __name__, url_prefix="/devices")
@@ -151,7 +151,7 @@ def _line(queue: Queue) -> Line:
         "cpu": _("CPUs"),
         "io": _("Reading and writing"),
     }
-    what = ", ".join(f"{word(kind_words(kind)[0])} {count}" for kind, count in queue.queued.items())
+    what = listed(f"{word(kind_words(kind)[0])} {count}" for kind, count in queue.queued.items())
     return Line(queue, titles.get(queue.pool, queue.pool), what, _wait(queue))
 
 
@@ -171,7 +171,7 @@ def _summary(cards: Sequence[Card]) -> str:
         parts.append(_("%(n)s busy", n=busy))
     if lost := sum(card.state == "lost" for card in cards):
         parts.append(plural("%(num)s lost", "%(num)s lost", lost))
-    return ", ".join(parts)
+    return listed(parts)
 
 
 def _version(cards: Sequence[Card], lines: Sequence[Line]) -> str:

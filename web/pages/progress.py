@@ -6,8 +6,9 @@ from typing import Literal
 
 from shared.job import Job, JobState
 from shared.listing import Position
+from web.pages.sentences import said
 from web.pages.translation import _, plural
-from web.pages.wording import duration
+from web.pages.wording import duration, word
 
 Mark = Literal["done", "now", "bad", ""]
 
@@ -53,7 +54,7 @@ def short(job: Job) -> str:
     if job.state is JobState.SUCCEEDED:
         return duration(_ran_s(job))
     if job.state is JobState.FAILED:
-        return (job.error_code or "").replace("_", " ")
+        return word((job.error_code or "").replace("_", " "))
     return ""
 
 
@@ -124,13 +125,13 @@ def _working(job: Job) -> str:
         return _("stopping as soon as this step is done")
     now = job.progress
     if not now.done:
-        return now.note
-    parts = [_("Step %(done)s of %(total)s", done=now.done, total=now.total) if now.total else now.note]
+        return said(now.note)
+    parts = [_("Step %(done)s of %(total)s", done=now.done, total=now.total) if now.total else said(now.note)]
     left = _left_s(job)
     if left is not None:
         parts.append(_("%(time)s left", time=duration(left)))
     if now.total and now.note and not now.note.startswith("Step "):
-        parts.append(now.note)
+        parts.append(said(now.note))
     return " · ".join(part for part in parts if part)
 
 

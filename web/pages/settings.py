@@ -6,6 +6,8 @@ from typing import Any
 
 from shared import kinds
 from shared.errors import NotFound
+from web.pages.translation import _
+from web.pages.wording import word
 
 
 @dataclass(frozen=True)
@@ -25,18 +27,23 @@ def settings(kind: str, given: Mapping[str, Any]) -> list[Setting]:
         properties = {}
     names = [name for name in properties if name in given] + [name for name in given if name not in properties]
     return [
-        Setting(name, properties.get(name, {}).get("title", name), _words(given[name]))
+        Setting(name, properties.get(name, {}).get("title", name), _words(given[name], properties.get(name, {})))
         for name in names
         if given[name] not in (None, "", [])
     ]
 
 
-def _words(value: Any) -> str:
+def _words(value: Any, prop: Mapping[str, Any]) -> str:
     """A param as a reader sees it."""
+    if isinstance(value, str) and value in prop.get("enum", ()):
+        return word(value)
     if isinstance(value, bool):
-        return "on" if value else "off"
+        return _("on") if value else _("off")
     if isinstance(value, list):
         return "\n".join(
-            f"{each['role']}: {each['content']}" if isinstance(each, dict) else repr(each) for each in value
+            _("%(name)s: %(value)s", name=word(each["role"]), value=each["content"])
+            if isinstance(each, dict)
+            else repr(each)
+            for each in value
         )
     return f"{value:g}" if isinstance(value, float) else str(value)

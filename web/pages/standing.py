@@ -7,7 +7,7 @@ from shared.job import JobState
 from web.pages.batch_grid import titles
 from web.pages.rows import kind_words
 from web.pages.translation import _, plural
-from web.pages.wording import duration
+from web.pages.wording import duration, listed
 
 _ORDER = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.RUNNING, JobState.QUEUED)
 
@@ -121,7 +121,7 @@ def made_of(batch: Batch) -> str:
         lengths, names = asked.get("fields", {}), titles(batch.kind)
         order = [name for name in asked.get("order", lengths) if name in lengths]
         size = " × ".join(f"{lengths[name]:,}" for name in order) if asked["mode"] == "product" else f"{batch.total:,}"
-        return f"{size}: {', '.join(_(names.get(name, name)) for name in order)}"
+        return _("%(name)s: %(value)s", name=size, value=listed(_(names.get(name, name)) for name in order))
     return plural("a list of %(num)s", "a list of %(num)s", batch.total)
 
 

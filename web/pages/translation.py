@@ -1,14 +1,27 @@
-"""The one door to gettext, so that everything else is typed."""
+"""The one door to gettext, so that everything else is typed; and which language the reader has."""
 
 from typing import Literal
 
 import flask_babel  # type: ignore[import-untyped]  # has no type information; we annotate at our side of the door
-from flask import Flask
+from flask import Flask, request
+
+Language = Literal["en", "zh"]
+
+COOKIE = "language"
+
+NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}
+"""What each language calls itself."""
+
+TAGS: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
+"""What HTML calls it."""
+
+_LOCALES: dict[Language, str] = {"en": "en", "zh": "zh_Hans"}
+"""What Babel calls it, and the folder of its catalogue."""
 
 
 def register(app: Flask) -> None:
     """Make gettext ready for this application's requests and templates."""
-    flask_babel.Babel(app)
+    flask_babel.Babel(app, locale_selector=lambda: _LOCALES[_chosen()])
 
 
 def _(text: str, **values: object) -> str:
@@ -21,7 +34,26 @@ def plural(one: str, many: str, number: int) -> str:
     return str(flask_babel.ngettext(one, many, number))
 
 
-def language() -> Literal["en", "zh"]:
-    """The reader's language, of those that sentences about cron are written in."""
+def language() -> Language:
+    """The reader's language."""
     locale = flask_babel.get_locale()
     return "zh" if locale is not None and locale.language == "zh" else "en"
+
+
+def tag() -> str:
+    """The reader's language as HTML calls it."""
+    return TAGS[language()]
+
+
+def _chosen() -> Language:
+    """What the reader chose, else the first language of the browser that there is."""
+    chosen = request.cookies.get(COOKIE)
+    for each in NAMES:
+        if each == chosen:
+            return each
+    for accepted, quality in request.accept_languages:
+        primary = accepted.lower().replace("_", "-").partition("-")[0]
+        for each in NAMES:
+            if each == primary and quality > 0:
+                return each
+    return "en"
