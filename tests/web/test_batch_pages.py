@@ -145,7 +145,9 @@ def test_a_picked_cell_is_shown_large_with_what_sets_it_apart(mine: Visitor, dri
         assert words in other
     polled = re.search(r'data-poll="([^"]+)"', mine.get(f"{path}?selected=1").text)
     assert polled is not None
-    assert "selected=1&" in polled[1]
+    assert "selected=1" in polled[1]
+    back = mine.post(f"{path}/cancel?selected=1").location
+    assert back == f"{path}?selected=1", "the place is kept"
     for odd in ("99", "x", "-1", "1e9"):
         assert f'/jobs/{done.id}"' in chosen(mine.get(f"{path}?selected={odd}").text)
 

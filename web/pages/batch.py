@@ -49,7 +49,7 @@ def cancel(batch_id: str) -> AnyResponse:
         batches.cancel(site().db, identity().owner.id, batch_id)
     except Conflict:
         pass  # every job ended between the drawing of the button and its press
-    return redirect(url_for("batch.show", batch_id=batch_id), 303)
+    return _back(batch_id)
 
 
 @pages.post("/<batch_id>/retry")
@@ -67,7 +67,13 @@ def retry(batch_id: str) -> AnyResponse | tuple[str, int]:
         return render_template("batch/page.html", **_seen(*_found(batch_id)), error=str(error)), error.status
     else:
         here.ringer.ring(batch.pool)
-    return redirect(url_for("batch.show", batch_id=batch_id), 303)
+    return _back(batch_id)
+
+
+def _back(batch_id: str) -> AnyResponse:
+    """Where the button was: the same page of the grid, with the same cell picked."""
+    place = {name: request.args[name] for name in ("page", "selected") if name in request.args}
+    return redirect(url_for("batch.show", batch_id=batch_id, **place), 303)  # type: ignore[arg-type]
 
 
 def _found(batch_id: str) -> tuple[Batch, Tally]:
