@@ -18,7 +18,7 @@ from web.pages.translation import language
 CONTEXT = "sentence"
 """The message context of these templates."""
 
-MAX_LENGTH = 1000
+MAX_LENGTH = 500
 """Characters; what is longer is no sentence of ours."""
 MAX_ENDS = 8
 """Ends of sentences in a row that are tried."""
