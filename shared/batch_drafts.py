@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from shared import kinds, library
 from shared.complaints import sentence
 from shared.db import Database
-from shared.drafts import Terms, draft, pool_of
+from shared.drafts import Placement, draft, pool_of
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
 from shared.kinds.params import Params
@@ -40,14 +40,14 @@ class BatchDraft:
 
 
 @contextmanager
-def write_down(db: Database, owner: Owner, kind: str, source: Source, terms: Terms) -> Iterator[BatchDraft]:
+def write_down(db: Database, owner: Owner, kind: str, source: Source, placement: Placement) -> Iterator[BatchDraft]:
     """Check a whole source and write down its jobs; the file goes at the end of the block.
 
     Raises:
         NotFound: there is no such kind.
         Invalid: some items are wrong: its errors name up to 100 of their fields. Or the source is empty, or too long.
     """
-    pool = pool_of(kinds.params_class(kind), terms)
+    pool = pool_of(kinds.params_class(kind), placement)
     checked = _Checked(db, owner, kind, source)
     with db.begin() as connection:
         now = connection.execute(select(func.extract("epoch", func.now()))).scalar_one()
@@ -55,7 +55,7 @@ def write_down(db: Database, owner: Owner, kind: str, source: Source, terms: Ter
     with TemporaryFile() as lines:
         for params in checked:
             total += 1
-            row = draft(kind, params, terms)
+            row = draft(kind, params, placement)
             title = title or row["title"]
             row |= {"owner_id": owner.id, "batch_id": batch_id, "batch_index": total}
             lines.write(copy_line(row, float(now)))

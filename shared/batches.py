@@ -18,7 +18,7 @@ from shared.batch import Batch, batch_from
 from shared.batch_drafts import BatchDraft, write_down
 from shared.batch_listing import get, named
 from shared.db import Database
-from shared.drafts import Terms
+from shared.drafts import Placement
 from shared.errors import Conflict, Invalid, NotFound
 from shared.job import TERMINAL, JobState
 from shared.owners import Owner
@@ -50,7 +50,7 @@ def submit(
     kind: str,
     source: Source,
     *,
-    terms: Terms | None = None,
+    placement: Placement | None = None,
     title: str | None = None,
     idempotency_key: str | None = None,
 ) -> SubmittedBatch:
@@ -63,15 +63,15 @@ def submit(
         Invalid: items are wrong, there are none or too many, or the key was used for another request.
         TooMany: not all of them fit into the owner's queue; the sentence says how many do.
     """
-    terms = terms or Terms()
-    once = _once(idempotency_key, kind, source, terms, title)
+    placement = placement or Placement()
+    once = _once(idempotency_key, kind, source, placement, title)
     if once is not None and (earlier := _earlier(db, owner, once)) is not None:
         return SubmittedBatch(earlier, created=False)
     asked = _storable(source.asked)
-    if terms.device is not None:
-        jobs.check_device(db, terms.device)
-    with write_down(db, owner, kind, source, terms) as draft, db.begin() as connection:
-        made = place(connection, owner, draft, asked, terms, title=title, once=once)
+    if placement.device is not None:
+        jobs.check_device(db, placement.device)
+    with write_down(db, owner, kind, source, placement) as draft, db.begin() as connection:
+        made = place(connection, owner, draft, asked, placement, title=title, once=once)
     if made is not None:
         return SubmittedBatch(made, created=True)
     earlier = _earlier(db, owner, once) if once is not None else None
@@ -79,7 +79,7 @@ def submit(
     return SubmittedBatch(earlier, created=False)
 
 
-def check(db: Database, owner: Owner, kind: str, source: Source, terms: Terms) -> None:
+def check(db: Database, owner: Owner, kind: str, source: Source, placement: Placement) -> None:
     """Check every item of a source as `submit` would, without submitting anything.
 
     Raises:
@@ -87,9 +87,9 @@ def check(db: Database, owner: Owner, kind: str, source: Source, terms: Terms) -
         Invalid: items are wrong, or there are none or too many.
     """
     _storable(source.asked)
-    if terms.device is not None:
-        jobs.check_device(db, terms.device)
-    with write_down(db, owner, kind, source, terms):
+    if placement.device is not None:
+        jobs.check_device(db, placement.device)
+    with write_down(db, owner, kind, source, placement):
         pass
 
 
@@ -98,7 +98,7 @@ def place(
     owner: Owner,
     draft: BatchDraft,
     asked: dict[str, Any],
-    terms: Terms,
+    placement: Placement,
     *,
     title: str | None = None,
     once: IdempotencyKey | None = None,
@@ -115,7 +115,7 @@ def place(
         "title": (title or draft.title)[:200],
         "asked": asked,
         "total": draft.total,
-        "priority": terms.priority,
+        "priority": placement.priority,
         "pool": draft.pool,
         "idempotency_key": once.key if once else None,
         "fingerprint": once.fingerprint if once else None,
@@ -186,10 +186,10 @@ def _check_again(db: Database, owner: Owner, batch: Batch, states: Collection[Jo
         raise Invalid(told, code=error.code, field=error.field) from error
 
 
-def _once(key: str | None, kind: str, source: Source, terms: Terms, title: str | None) -> IdempotencyKey | None:
+def _once(key: str | None, kind: str, source: Source, placement: Placement, title: str | None) -> IdempotencyKey | None:
     if key is None:
         return None
-    rest = [terms.priority, terms.pool, terms.device, terms.time_limit_s, title]
+    rest = [placement.priority, placement.pool, placement.device, placement.time_limit_s, title]
     return IdempotencyKey(key, digest([kind, source.fingerprint(), *rest]))
 
 

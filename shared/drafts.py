@@ -12,7 +12,7 @@ MAX_TITLE = 200
 
 
 @dataclass(frozen=True)
-class Terms:
+class Placement:
     """What is asked for beside the params: how urgent, where, and for how long at most."""
 
     priority: int = 5
@@ -21,23 +21,23 @@ class Terms:
     time_limit_s: float | None = None
 
 
-def draft(kind: str, params: Params, terms: Terms) -> dict[str, Any]:
-    """The columns of a job's row that its params and terms decide, under a fresh id. Without a seed one is drawn."""
+def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
+    """The columns of a job's row that params and placement decide, under a fresh id. Without a seed one is drawn."""
     asked = params.model_dump(mode="json", exclude_none=True)
     return {
         "id": new_id("job"),
         "kind": kind,
         "params": asked,
         "title": params.headline()[:MAX_TITLE],
-        "priority": terms.priority,
-        "pool": pool_of(type(params), terms),
-        "device_pin": terms.device,
+        "priority": placement.priority,
+        "pool": pool_of(type(params), placement),
+        "device_pin": placement.device,
         "model": params.affinity(),
         "seed": asked.get("seed", random.getrandbits(53)),
-        "time_limit_s": terms.time_limit_s or type(params).time_limit_s,
+        "time_limit_s": placement.time_limit_s or type(params).time_limit_s,
     }
 
 
-def pool_of(declared: type[Params], terms: Terms) -> str:
-    """Where a kind's jobs go on these terms: to the device or the pool that is named, else to the kind's own pool."""
-    return terms.device or terms.pool or declared.pool
+def pool_of(declared: type[Params], placement: Placement) -> str:
+    """Where a kind's jobs go: to the device or the pool that is named, else to the kind's own pool."""
+    return placement.device or placement.pool or declared.pool

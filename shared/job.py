@@ -10,6 +10,10 @@ from sqlalchemy import RowMapping
 Role = Literal["output", "preview", "model", "checkpoint", "log"]
 
 
+MAX_TIME_LIMIT_S = 7 * 86_400.0
+"""As long as a job may ask to run."""
+
+
 class JobState(StrEnum):
     """Where a job is in its life; the arrows are in `shared.transitions`."""
 

@@ -20,10 +20,10 @@ from sqlalchemy import Connection, select
 
 from shared import kinds, library, transitions
 from shared.db import Database
-from shared.drafts import Terms, draft
+from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.ids import is_id
-from shared.job import Job, JobState, Progress, job_from
+from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress, job_from
 from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.records import devices, jobs
@@ -66,7 +66,7 @@ def submit(
         TooMany: the owner has as many queued jobs as it may.
     """
     checked = params if isinstance(params, Params) else kinds.validate(kind, params)
-    row = draft(kind, checked, Terms(priority, pool, device, time_limit_s))
+    row = draft(kind, checked, Placement(priority, pool, device, time_limit_s))
     asked = row["params"]
     check(db, owner.id, checked, device)
     row |= {
@@ -121,12 +121,16 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
     return job
 
 
-def retry(db: Database, owner: Owner, job_id: str) -> Submitted:
-    """Submit the same request again as a new job that names this one as its parent.
+def retry(
+    db: Database, owner: Owner, job_id: str, *, longer: float = 1, idempotency_key: str | None = None
+) -> Submitted:
+    """Submit the same request as a new job that names this one as its parent, with a time limit `longer` times as long.
 
     Raises:
         NotFound: the owner has no such job.
         Conflict: the job has not ended yet.
+        Invalid: what it refers to is not there any more.
+        TooMany: the owner has as many queued jobs as it may.
     """
     with db.begin() as connection:
         old = _owned(connection, owner.id, job_id)
@@ -137,11 +141,12 @@ def retry(db: Database, owner: Owner, job_id: str) -> Submitted:
         owner,
         old.kind,
         old.params,
+        idempotency_key=idempotency_key,
         priority=old.priority,
         pool=None if old.device_pin else old.pool,
         device=old.device_pin,
         parent_id=old.id,
-        time_limit_s=old.time_limit_s,
+        time_limit_s=min(old.time_limit_s * longer, max(old.time_limit_s, MAX_TIME_LIMIT_S)),
         batch_id=old.batch_id,
         batch_index=old.batch_index,
     )

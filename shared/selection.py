@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared import jobs, retries
+from shared import jobs
 from shared.db import Database
 from shared.errors import AtelierError, Conflict, Invalid, NotFound, TooMany
 from shared.job import Job
@@ -48,7 +48,7 @@ def retry(db: Database, owner: Owner, job_ids: Sequence[str], once: str | None =
 
     def one(job_id: str) -> Job:
         key = f"again-{once}-{job_id}" if once else None
-        return retries.again(db, owner, job_id, idempotency_key=key).job
+        return jobs.retry(db, owner, job_id, idempotency_key=key).job
 
     return _each(job_ids, one)
 

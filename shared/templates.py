@@ -7,8 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared import variables
-
-MAX_TIME_LIMIT_S = 7 * 86_400.0
+from shared.job import MAX_TIME_LIMIT_S
 
 
 class _Template(BaseModel):

@@ -210,9 +210,9 @@ def _submitted(connection: Connection, owner_id: str, key: str) -> _Outcome | No
 
 def _submit_template(db: Database, owner: Owner, template: templates.Template, key: str) -> _Outcome:
     if template.batch is not None:
-        source, terms = batch_of(template.batch)
+        source, placement = batch_of(template.batch)
         made = batches.submit(
-            db, owner, template.batch.kind, source, terms=terms, title=template.batch.title, idempotency_key=key
+            db, owner, template.batch.kind, source, placement=placement, title=template.batch.title, idempotency_key=key
         ).batch
         return _Outcome(RunState.SUBMITTED, batch_id=made.id, pool=made.pool)
     job = template.content
@@ -230,14 +230,14 @@ def _submit_template(db: Database, owner: Owner, template: templates.Template, k
     return _Outcome(RunState.SUBMITTED, job_id=submitted.job.id, pool=submitted.job.pool)
 
 
-def batch_of(batch: templates.BatchTemplate) -> tuple[Varied, drafts.Terms]:
+def batch_of(batch: templates.BatchTemplate) -> tuple[Varied, drafts.Placement]:
     """The items of a filled template, and what is asked for beside them.
 
     Raises:
         Invalid: nothing is varied, or the values do not fit together.
     """
-    terms = drafts.Terms(batch.priority, batch.pool, batch.device, batch.time_limit_s)
-    return Varied(batch.params, batch.vary, batch.mode), terms
+    placement = drafts.Placement(batch.priority, batch.pool, batch.device, batch.time_limit_s)
+    return Varied(batch.params, batch.vary, batch.mode), placement
 
 
 def filled(terms: Terms, due_at: datetime, number: int) -> templates.Template:

@@ -18,7 +18,7 @@ from shared.batch_files import JsonLines, Table
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, report
-from shared.drafts import Terms
+from shared.drafts import Placement
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.job import Job, JobState, Progress
 from shared.owners import Owner
@@ -275,7 +275,7 @@ def test_an_unknown_kind_or_device_is_refused(db: Database, owner: Owner) -> Non
     with pytest.raises(NotFound):
         batches.submit(db, owner, "nope", Listed({}, [{}]))
     with pytest.raises(Invalid, match="no device"):
-        submit(db, owner, 2, terms=Terms(device="mars/cuda:0"))
+        submit(db, owner, 2, placement=Placement(device="mars/cuda:0"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), "a\x00b", "\ud800"])
@@ -328,7 +328,7 @@ def test_a_key_cannot_be_used_for_another_batch(db: Database, owner: Owner, stra
 
 
 def test_a_single_job_starts_before_a_batch_that_came_hours_earlier(db: Database, owner: Owner) -> None:
-    batch = submit(db, owner, 50, terms=Terms(priority=9))
+    batch = submit(db, owner, 50, placement=Placement(priority=9))
     with db.begin() as connection:
         connection.execute(text("update jobs set rank = rank - 7200, run_at = run_at - interval '2 hours'"))
     single = jobs.submit(db, owner, "probe", {}, priority=0).job
@@ -512,7 +512,7 @@ def test_a_retry_that_does_not_fit_is_refused(db: Database) -> None:
 
 def test_a_retry_of_what_names_a_device_that_is_gone_is_refused(db: Database, owner: Owner) -> None:
     report(db, Report("host/cpu:0", "host", "cpu:0", "CPU", "cpu", "wkr_a", "idle", 1 << 30, 0))
-    batch = submit(db, owner, 2, terms=Terms(device="host/cpu:0"))
+    batch = submit(db, owner, 2, placement=Placement(device="host/cpu:0"))
     batches.cancel(db, owner.id, batch.id)
     with db.begin() as connection:
         connection.execute(text("delete from devices"))

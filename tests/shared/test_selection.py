@@ -2,11 +2,11 @@
 
 import pytest
 
-from shared import attempts, jobs, library, owners, retries, selection
+from shared import attempts, jobs, library, owners, selection
 from shared.claims import Claimant, claim
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound
-from shared.job import Job, JobState, Progress
+from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress
 from shared.listing import get, page
 from shared.owners import Owner
 
@@ -79,11 +79,11 @@ def test_too_many_at_once_are_refused(db: Database, owner: Owner) -> None:
 def test_again_with_a_longer_limit(db: Database, owner: Owner) -> None:
     old = submit(db, owner, time_limit_s=90.0)
     with pytest.raises(Conflict):
-        retries.again(db, owner, old.id)
+        jobs.retry(db, owner, old.id)
     jobs.cancel(db, owner.id, old.id)
-    longer = retries.again(db, owner, old.id, longer=2).job
+    longer = jobs.retry(db, owner, old.id, longer=2).job
     assert (longer.time_limit_s, longer.parent_id, longer.params) == (180.0, old.id, old.params)
     jobs.cancel(db, owner.id, longer.id)
-    assert retries.again(db, owner, longer.id, longer=1e9).job.time_limit_s == retries.MAX_TIME_LIMIT_S
+    assert jobs.retry(db, owner, longer.id, longer=1e9).job.time_limit_s == MAX_TIME_LIMIT_S
     with pytest.raises(NotFound):
-        retries.again(db, owners.ensure(db, "stranger"), old.id)
+        jobs.retry(db, owners.ensure(db, "stranger"), old.id)

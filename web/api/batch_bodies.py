@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.job import JobState
+from shared.job import MAX_TIME_LIMIT_S, JobState
 from shared.sources import MAX_ITEMS
 from web.api.bodies import Answer, Strict
 from web.api.job_bodies import JobBody
@@ -14,7 +14,7 @@ Pool = Literal["accelerated", "gpu", "cpu", "io"]
 Priority = Annotated[int, Field(ge=0, le=9, description="Higher is sooner, among batches; single jobs go first.")]
 Title = Annotated[str, Field(min_length=1, max_length=200, description="What the batch is called.")]
 Device = Annotated[str, Field(max_length=200, description="One device that is to run all of it.")]
-TimeLimit = Annotated[float, Field(gt=0, le=7 * 86400, description="Seconds after which a job is stopped.")]
+TimeLimit = Annotated[float, Field(gt=0, le=MAX_TIME_LIMIT_S, description="Seconds after which a job is stopped.")]
 
 
 class BatchRequest(Strict):

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shared import artifacts, batch_listing, batch_results, batches
 from shared.batch import Batch
 from shared.batch_files import JsonLines, Table
-from shared.drafts import Terms
+from shared.drafts import Placement
 from shared.errors import Invalid, NotFound, WrongMedia
 from shared.job import JobState
 from shared.sources import Listed, Source
@@ -156,14 +156,14 @@ def results_zip(path: BatchPath) -> Response:
 
 def _submit(kind: str, source: Source, about: BatchRequest | UploadQuery) -> Response:
     here = site()
-    terms = Terms(about.priority, about.pool, about.device, about.time_limit_s)
+    placement = Placement(about.priority, about.pool, about.device, about.time_limit_s)
     try:
         submitted = batches.submit(
             here.db,
             identity().owner,
             kind,
             source,
-            terms=terms,
+            placement=placement,
             title=about.title,
             idempotency_key=idempotency_key(),
         )

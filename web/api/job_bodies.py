@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.job import JobState
+from shared.job import MAX_TIME_LIMIT_S, JobState
 from web.api.artifact_bodies import ArtifactBody
 from web.api.bodies import Answer, State, Strict
 
@@ -22,7 +22,9 @@ class JobRequest(Strict):
         None, description="Resource class; the kind's own by default."
     )
     device: str | None = Field(None, max_length=200, description="One device that is to run it.")
-    time_limit_s: float | None = Field(None, gt=0, le=7 * 86400, description="Seconds after which it is stopped.")
+    time_limit_s: float | None = Field(
+        None, gt=0, le=MAX_TIME_LIMIT_S, description="Seconds after which it is stopped."
+    )
 
 
 class ProgressBody(Answer):

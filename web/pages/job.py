@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import artifacts, jobs, kinds, listing, retries
+from shared import artifacts, jobs, kinds, listing
 from shared.errors import NotFound
 from shared.job import Job, JobState
 from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
@@ -73,7 +73,7 @@ def cancel(job_id: str) -> AnyResponse:
 def retry(job_id: str) -> AnyResponse:
     """Submit the same request again, maybe with a longer time limit, and go to the new job."""
     longer = repairs.LONGER if request.form.get("longer") == "yes" else 1
-    again = retries.again(site().db, identity().owner, job_id, longer=longer).job
+    again = jobs.retry(site().db, identity().owner, job_id, longer=longer).job
     site().ringer.ring(again.pool)
     return redirect(url_for("job.show", job_id=again.id), 303)
 

@@ -7,8 +7,7 @@ from flask import url_for
 
 from shared import kinds, library
 from shared.errors import AtelierError
-from shared.job import Job
-from shared.retries import MAX_TIME_LIMIT_S
+from shared.job import MAX_TIME_LIMIT_S, Job
 from web import forms
 from web.pages.translation import _
 from web.pages.wording import duration
