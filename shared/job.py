@@ -127,7 +127,8 @@ def job_from(row: RowMapping) -> Job:
     """A `Job` from a row of the jobs table."""
     values = {name: row[name] for name in _JOB_COLUMNS}
     values["state"] = JobState(row["state"])
-    values["progress"] = Progress(**row["progress"])
+    # A worker of a newer release may say more of its progress than this process knows.
+    values["progress"] = Progress(**{name: row["progress"][name] for name in _PROGRESS & row["progress"].keys()})
     return Job(**values)
 
 
@@ -136,5 +137,6 @@ def artifact_from(row: RowMapping) -> Artifact:
     return Artifact(**{name: row[name] for name in _ARTIFACT_COLUMNS})
 
 
+_PROGRESS = frozenset(Progress.__dataclass_fields__)
 _JOB_COLUMNS = tuple(each.name for each in fields(Job))
 _ARTIFACT_COLUMNS = tuple(each.name for each in fields(Artifact))

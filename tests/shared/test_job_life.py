@@ -270,3 +270,10 @@ def test_only_blobs_that_no_artifact_names_are_garbage(db: Database, owner: Owne
     assert artifacts.discard_orphans(db, now, discarded.append) == 1
     assert artifacts.discard_orphans(db, now, discarded.append) == 0
     assert discarded == [lost.key]
+
+
+def test_progress_told_by_a_newer_release_can_be_read(db: Database, owner: Owner) -> None:
+    job = submit(db, owner)
+    with db.begin() as connection:
+        connection.execute(text("""update jobs set progress = '{"done": 3, "mood": "good"}'"""))
+    assert listing.get(db, owner.id, job.id).progress == Progress(3)
