@@ -10,10 +10,8 @@ from shared import batch_listing, batches
 from shared.batch import Batch
 from shared.sources import Listed
 from shared.variations import Varied
+from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits, violations
 from tests.web.driving import Driver
-from tests.web.test_browser import PHONE, RULES, WIDE, _violations, browser, open_page, png, url
-
-__all__ = ["browser", "open_page", "png", "url"]  # fixtures
 
 
 @pytest.fixture
@@ -170,30 +168,25 @@ def test_everything_works_without_a_script(open_page: Callable[..., Page], drive
 def test_accessible(open_page: Callable[..., Page], driver: Driver, grid: Batch, size: dict[str, int]) -> None:
     page = open_page("/batches", viewport=size, reduced_motion="reduce")
     for path in every_page(driver, grid):
-        page.emulate_media(color_scheme="light")
         page.goto(path)
         for summary in page.locator("details.more:not([open]) > summary").all():
             if summary.is_visible():
                 summary.click()
-        assert _violations(page, rules=RULES) == [], path
-        # A scheme changes colours and nothing else.
-        page.emulate_media(color_scheme="dark")
-        assert _violations(page, rules=["color-contrast"]) == [], f"{path}, dark"
+        assert_accessible(page, path)
 
 
 def test_an_empty_list_and_errors_are_accessible(open_page: Callable[..., Page]) -> None:
     page = open_page("/batches")
     expect(page.get_by_role("heading", name="No batches yet")).to_be_visible()
-    assert _violations(page) == []
+    assert violations(page) == []
     page.goto("/batches/new")
     page.get_by_role("button", name="Submit the batch").click()
     expect(page.get_by_role("alert")).to_be_focused()
-    assert _violations(page) == []
+    assert violations(page) == []
 
 
 def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Callable[..., Page], driver: Driver, grid: Batch) -> None:
     page = open_page("/batches", viewport={"width": 320, "height": 640})
     for path in every_page(driver, grid):
         page.goto(path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 320, f"{path} is {width} px wide"
+        assert_fits(page, path)

@@ -8,10 +8,8 @@ from sqlalchemy import text
 from shared import listing
 from shared.devices import Report, report
 from shared.job import JobState
+from tests.web.browsing import PHONE, violations
 from tests.web.driving import Driver
-from tests.web.test_browser import PHONE, _violations, browser, open_page, url
-
-__all__ = ["browser", "open_page", "url"]
 
 
 def test_the_form_as_an_api_call_and_what_it_has_to_expect(open_page: Callable[..., Page], driver: Driver) -> None:
@@ -37,7 +35,7 @@ def test_the_form_as_an_api_call_and_what_it_has_to_expect(open_page: Callable[.
     expect(page.locator("#curl")).to_contain_text("<b>seven</b>")
     for name in ("light", "dark"):
         page.emulate_media(color_scheme=name, reduced_motion="reduce")
-        assert _violations(page) == []
+        assert violations(page) == []
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy the curl command").click()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -80,7 +78,7 @@ def test_many_jobs_are_ticked_and_cancelled_while_the_list_moves(
     expect(page.get_by_label("Select three")).to_be_checked()
     page.get_by_label("Select all on this page").check()
     page.get_by_label("Select two").uncheck()
-    assert _violations(page) == []
+    assert violations(page) == []
     page.get_by_role("button", name="Cancel selected").click()
     expect(page.get_by_role("status").first).to_have_text("2 jobs were cancelled.")
     states = {job.id: job.state for job in listing.page(driver.db, driver.owner.id).items}

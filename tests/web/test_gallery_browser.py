@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from shared import artifacts
 from shared.job import Artifact
+from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits
 from tests.web.driving import Driver
-from tests.web.test_browser import PHONE, RULES, WIDE, _violations, browser, open_page, url  # noqa: F401 - fixtures
 from web.pages import gallery as gallery_page
 from worker.engines.pictures import save_png
 
@@ -46,7 +46,7 @@ def castle(tmp_path: Path) -> Path:
     return path
 
 
-def test_rows_are_justified_in_true_aspect(open_page: Open, pictures: list[Artifact]) -> None:  # noqa: F811
+def test_rows_are_justified_in_true_aspect(open_page: Open, pictures: list[Artifact]) -> None:
     page = open_page("/gallery")
     expect(page.locator(".shot")).to_have_count(5)
     for number, picture in enumerate(pictures):
@@ -55,7 +55,7 @@ def test_rows_are_justified_in_true_aspect(open_page: Open, pictures: list[Artif
         assert box["width"] / box["height"] == pytest.approx(picture.meta["width"] / picture.meta["height"], rel=0.02)
 
 
-def test_keys_move_star_and_select(open_page: Open, pictures: list[Artifact]) -> None:  # noqa: F811
+def test_keys_move_star_and_select(open_page: Open, pictures: list[Artifact]) -> None:
     page = open_page("/gallery")
     page.keyboard.press("j")
     expect(page.locator(".shot .view").first).to_be_focused()
@@ -75,7 +75,7 @@ def test_keys_move_star_and_select(open_page: Open, pictures: list[Artifact]) ->
     page.wait_for_url(f"**/?from={pictures[1].job_id}")
 
 
-def test_arrows_go_by_rows(open_page: Open, pictures: list[Artifact]) -> None:  # noqa: F811
+def test_arrows_go_by_rows(open_page: Open, pictures: list[Artifact]) -> None:
     page = open_page("/gallery", viewport={"width": 700, "height": 700})
     page.locator(".shot .view").first.focus()
     page.keyboard.press("ArrowDown")
@@ -86,7 +86,7 @@ def test_arrows_go_by_rows(open_page: Open, pictures: list[Artifact]) -> None:  
     expect(page.locator(".shot .view").first).to_be_focused()
 
 
-def test_more_is_appended(open_page: Open, pictures: list[Artifact], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_more_is_appended(open_page: Open, pictures: list[Artifact], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery_page, "PAGE", 2)
     page = open_page("/gallery")
     for count in (4, 5):
@@ -97,7 +97,7 @@ def test_more_is_appended(open_page: Open, pictures: list[Artifact], monkeypatch
     expect(page.get_by_role("link", name="More", exact=True)).to_have_count(0)
 
 
-def test_what_is_new_is_told(open_page: Open, driver: Driver, pictures: list[Artifact]) -> None:  # noqa: F811
+def test_what_is_new_is_told(open_page: Open, driver: Driver, pictures: list[Artifact]) -> None:
     page = open_page("/gallery")
     driver.submit(prompt="the latest")
     driver.finish(driver.claim(), driver.file("output", "image-1.png", "image/png", b"latest"))
@@ -105,7 +105,7 @@ def test_what_is_new_is_told(open_page: Open, driver: Driver, pictures: list[Art
     expect(page.locator(".shot")).to_have_count(6)
 
 
-def test_search_and_selection_and_comparison(open_page: Open, pictures: list[Artifact]) -> None:  # noqa: F811
+def test_search_and_selection_and_comparison(open_page: Open, pictures: list[Artifact]) -> None:
     page = open_page("/gallery")
     for number in (0, 1):
         page.locator("[name=pick]").nth(number).check(force=True)
@@ -121,7 +121,7 @@ def test_search_and_selection_and_comparison(open_page: Open, pictures: list[Art
     expect(page.locator(".shot")).to_have_count(1)
 
 
-def test_without_a_script(open_page: Open, pictures: list[Artifact], castle: Path) -> None:  # noqa: F811
+def test_without_a_script(open_page: Open, pictures: list[Artifact], castle: Path) -> None:
     page = open_page("/gallery", java_script_enabled=False)
     page.locator(f"#shot-{pictures[0].id}").hover()
     page.locator(f"#star-{pictures[0].id}").click()
@@ -137,7 +137,7 @@ def test_without_a_script(open_page: Open, pictures: list[Artifact], castle: Pat
     expect(page.get_by_label("Prompt")).to_have_value("a dropped castle")
 
 
-def test_a_chosen_picture_fills_the_form(open_page: Open, castle: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_chosen_picture_fills_the_form(open_page: Open, castle: Path, tmp_path: Path) -> None:
     page = open_page("/")
     page.get_by_text("Settings from a picture").click()
     wrong = tmp_path / "wrong.png"
@@ -154,7 +154,7 @@ def test_a_chosen_picture_fills_the_form(open_page: Open, castle: Path, tmp_path
     expect(page.get_by_text("Settings read from a picture.")).to_be_visible()
 
 
-def test_a_dropped_picture_fills_the_form(open_page: Open, castle: Path) -> None:  # noqa: F811
+def test_a_dropped_picture_fills_the_form(open_page: Open, castle: Path) -> None:
     page = open_page("/")
     page.evaluate(
         """bytes => {
@@ -183,24 +183,22 @@ def paths(pictures: list[Artifact]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_accessible(open_page: Open, pictures: list[Artifact], scheme: str, size: dict[str, int]) -> None:  # noqa: F811
-    page = open_page("/gallery", viewport=size, color_scheme=scheme, reduced_motion="reduce")
+def test_accessible(open_page: Open, pictures: list[Artifact], size: dict[str, int]) -> None:
+    page = open_page("/gallery", viewport=size, reduced_motion="reduce")
     for path in paths(pictures):
         page.goto(path)
         for summary in page.locator("details.more > summary").all():
             summary.click()
         if path == "/gallery":
             page.locator("[name=pick]").first.check(force=True)
-        assert _violations(page, rules=RULES if scheme == "light" else ["color-contrast"]) == [], path
+        assert_accessible(page, path)
 
 
-def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Open, pictures: list[Artifact]) -> None:  # noqa: F811
+def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Open, pictures: list[Artifact]) -> None:
     page = open_page("/gallery", viewport={"width": 320, "height": 640})
     for path in paths(pictures):
         page.goto(path)
         if path == "/gallery":
             page.locator("[name=pick]").first.check(force=True)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 320, f"{path} is {width} px wide"
+        assert_fits(page, path)

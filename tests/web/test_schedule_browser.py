@@ -10,9 +10,7 @@ from shared import listing, schedules
 from shared.db import Database
 from shared.owners import Owner
 from shared.schedule import Schedule, Terms
-from tests.web.test_browser import PHONE, RULES, WIDE, _violations, browser, open_page, url
-
-__all__ = ["browser", "open_page", "url"]  # fixtures
+from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits, violations
 
 LONG = "pictures of the harbour at first light, with anunbreakablewordofgreatlengthinitandmoreofit"
 
@@ -118,18 +116,14 @@ def test_everything_works_without_a_script(open_page: Callable[..., Page], db: D
 def test_accessible(open_page: Callable[..., Page], made: list[Schedule], size: dict[str, int]) -> None:
     page = open_page("/schedules", viewport=size, reduced_motion="reduce")
     for path in every_page(made):
-        page.emulate_media(color_scheme="light")
         page.goto(path)
         for summary in page.locator("main details:not([open], .asks) > summary, #pausing > summary").all():
             if summary.is_visible():
                 summary.click()
-        assert _violations(page, rules=RULES) == [], path
-        # A scheme changes colours and nothing else.
-        page.emulate_media(color_scheme="dark")
-        assert _violations(page, rules=["color-contrast"]) == [], f"{path}, dark"
+        assert_accessible(page, path)
     page.get_by_role("button", name="Make the schedule").click()
     expect(page.get_by_role("alert")).to_be_focused()
-    assert _violations(page) == [], "with errors"
+    assert violations(page) == [], "with errors"
 
 
 def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Callable[..., Page], made: list[Schedule]) -> None:
@@ -139,5 +133,4 @@ def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Callable[..., Page
         for summary in page.locator("main details:not([open]) > summary").all():
             if summary.is_visible():
                 summary.click()
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 320, f"{path} is {width} px wide"
+        assert_fits(page, path)

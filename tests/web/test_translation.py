@@ -18,12 +18,9 @@ from shared.sources import Listed
 from shared.variations import Varied
 from tests.web.conftest import Visitor
 from tests.web.driving import Driver
-from tests.web.test_gallery_pages import png
 from tests.web.test_plant_pages import put, silence
 from web import catalogue, extraction
 from web.pages import BLUEPRINTS, sentences
-
-__all__ = ["png"]  # a fixture of the gallery's tests
 
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 

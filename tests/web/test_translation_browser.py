@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.web.browsing import PHONE, assert_fits, violations
 from tests.web.driving import Driver
-from tests.web.test_browser import PHONE, _violations, browser, open_page, url
-from tests.web.test_gallery_pages import png
 from tests.web.test_translation import paths
 
-__all__ = ["browser", "open_page", "paths", "png", "url"]  # fixtures of other tests, used here as they are
+__all__ = ["paths"]  # a fixture
 
 
 def test_the_switch_beside_the_page(open_page: Callable[..., Page], driver: Driver) -> None:
@@ -25,11 +24,11 @@ def test_the_switch_beside_the_page(open_page: Callable[..., Page], driver: Driv
 def test_the_switch_on_a_phone_and_at_login(open_page: Callable[..., Page]) -> None:
     page = open_page("/jobs", viewport=PHONE, locale="zh-CN")
     page.get_by_text("更多", exact=True).click()
-    assert _violations(page) == []
+    assert violations(page) == []
     page.get_by_role("button", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page = open_page("/login", login=False, viewport=PHONE, locale="zh-CN")
-    assert _violations(page) == []
+    assert violations(page) == []
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in with your key")
 
@@ -38,5 +37,4 @@ def test_chinese_pages_never_scroll_sideways(open_page: Callable[..., Page], pat
     page = open_page("/", viewport={"width": 320, "height": 640}, locale="zh-CN", java_script_enabled=False)
     for path in paths:
         page.goto(path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 320, f"{path} is {width} px wide"
+        assert_fits(page, path)
