@@ -41,9 +41,9 @@ NAMES = {
 
 HERE = (
     "Smollm2 Emoji emoji Digits digits Hibari hibari Realesrgan-Anime realesrgan-anime MIT hong yi my-model "
-    "studio cellar attic Nowhere on off admin"
+    "studio cellar attic Nowhere on off admin Probe"
 )
-"""Names of models and devices of this installation, and what has to be typed as it is."""
+"""Names of models, devices and foreign kinds of this installation, and what has to be typed as it is."""
 
 
 # ---- the catalogue --------------------------------------------------------------------------------------------------
