@@ -53,7 +53,7 @@ def _mended(app: OpenAPI, made: dict[str, Any]) -> dict[str, Any]:
 def _describe_params(schemas: dict[str, Any]) -> None:
     """`params` of a job request: one schema for each kind, under the kind's name."""
     for name in kinds.names():
-        schema = kinds.schema(name)
+        schema = copy.deepcopy(kinds.schema(name))
         for definition, body in schema.pop("$defs", {}).items():
             schemas[f"{name}.{definition}"] = body
         schemas[f"{name}.params"] = _moved(schema, name)

@@ -73,8 +73,15 @@ def validate(kind: str, data: Mapping[str, Any], *, strict: bool = True) -> Para
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """The JSON schema of a kind's params, with `x-ui` hints on every field and the kind's own words on top."""
-    cls = params_class(kind)
+    """The JSON schema of a kind's params, with `x-ui` hints on every field and the kind's own words on top.
+
+    It is made once and shared, for a page asks for it dozens of times: whoever would change it takes a copy.
+    """
+    return _schema(kind, params_class(kind))
+
+
+@cache
+def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document = cls.model_json_schema()
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
