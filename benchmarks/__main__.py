@@ -4,12 +4,15 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 
-from benchmarks import kinds_overhead, queue, submit
+from benchmarks import batch, kinds_overhead, pages, queue, submit
 from benchmarks.installation import Installation, installation
 
 BENCHMARKS: dict[str, Callable[[Installation], Iterator[dict[str, object]]]] = {
     "submit": submit.http_submit,
+    "batch": batch.http_upload,
     "claim": queue.claim_in_a_long_table,
+    "pages": pages.full_house,
+    "open-pages": pages.open_pages,
     "jobs": queue.end_to_end,
     "text": kinds_overhead.text,
     "image": kinds_overhead.image,

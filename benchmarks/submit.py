@@ -5,6 +5,7 @@ import multiprocessing
 import re
 import selectors
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -32,12 +33,9 @@ def http_submit(place: Installation) -> Iterator[Figure]:
     keys.create(place.db, place.owner.id, "bench", ("admin",), secret=KEY)
     with psycopg.connect(place.postgres.url) as connection:
         connection.execute(_TABLE)
-    # As `atelier up` serves it.
-    settings = place.settings.model_copy(update={"port": PORT})
-    web = place.run("web", [sys.executable, "-m", *web_arguments(settings), "--log-level", "error"])
+    web = start_web(place)
     rates, ratios, times = [], [], []
     try:
-        _await_port()
         _measure(_http_client, "warm", "up")
         for _ in range(ROUNDS):
             floor, _ = _measure(_floor_client, place.postgres.url, place.redis.url)
@@ -59,6 +57,14 @@ def http_submit(place: Installation) -> Iterator[Figure]:
         "p99_ms": round(times[int(len(times) * 0.99)] * 1e3, 2),
         "connections": PROCESSES * CONNECTIONS,
     }
+
+
+def start_web(place: Installation) -> subprocess.Popen[bytes]:
+    """The site on its port, as `atelier up` serves it, ready to answer."""
+    settings = place.settings.model_copy(update={"port": PORT})
+    web = place.run("web", [sys.executable, "-m", *web_arguments(settings), "--log-level", "error"])
+    _await_port()
+    return web
 
 
 def _await_port() -> None:

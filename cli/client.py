@@ -1,5 +1,6 @@
 """The public HTTP API as this command uses it: the same door that every other client goes through."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -7,6 +8,7 @@ from uuid import uuid4
 
 import httpx2
 
+from shared.complaints import sentence as sentence_of
 from shared.errors import AtelierError, Unavailable
 
 TERMINAL = {"succeeded", "failed", "cancelled"}
@@ -108,7 +110,29 @@ class Client:
         wanted = {name: value for name, value in query.items() if value is not None}
         return cast(list[dict[str, Any]], self._ask("GET", f"/api/{name}", params=wanted)[name])
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def submit_batch(
+        self, file: Path, media_type: str, params: dict[str, Any], about: dict[str, str | int | None]
+    ) -> dict[str, Any]:
+        """Send a file of jobs, a chunk at a time; asking again with the same idempotency key makes no second batch."""
+        query = {name: value for name, value in about.items() if value is not None} | {"params": json.dumps(params)}
+        headers = {"Content-Type": media_type, "Idempotency-Key": uuid4().hex}
+        for last in (False, True):
+            try:
+                with file.open("rb") as content:
+                    return cast(
+                        dict[str, Any],
+                        self._ask("POST", "/api/batches/upload", params=query, headers=headers, content=content),
+                    )
+            except _ConnectionLostError:
+                if last:
+                    raise
+        raise AssertionError
+
+    def batch(self, batch_id: str) -> dict[str, Any]:
+        """A batch and how it stands."""
+        return cast(dict[str, Any], self._ask("GET", f"/api/batches/{batch_id}"))
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return cast(dict[str, Any], self._ask("POST", path, json=body))
 
     def delete(self, path: str) -> None:
@@ -164,7 +188,8 @@ def _refusal(response: httpx2.Response) -> AtelierError:
         problem = response.json()
         sentence = str(problem.get("detail") or problem.get("title"))
         code = str(problem.get("code", "refused"))
-        wrong = [f"  {each['field']}: {each['message']}" for each in problem.get("errors") or [] if each.get("field")]
+        told = problem.get("errors") or []
+        wrong = [f"  {sentence_of(each)}" for each in told if each.get("field") or each.get("line")]
     except (ValueError, AttributeError, KeyError, TypeError):
         return AtelierError(f"The server answered {response.status_code} {response.reason_phrase}.", code="refused")
     if response.status_code == httpx2.codes.UNAUTHORIZED:

@@ -16,7 +16,7 @@ from cli.processes import can_enter_namespace
 from cli.stack import check_port
 from shared.db import Database
 from shared.errors import AtelierError
-from shared.library import package_folder
+from shared.model_sources import package_folder
 from shared.settings import Settings
 from shared.starters import STARTERS
 

@@ -96,14 +96,17 @@ def parse(kind: str, settings: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         Invalid: a value is wrong; the sentence names the field.
     """
-    written = dict(_pair(word) for word in settings)
+    values = read(kind, settings)
     if kind not in kinds.names():  # the server may know it
-        return {name: _json_or_text(value) for name, value in written.items()}
-    fields = kinds.schema(kind)["properties"]
-    values = {
-        name: value if _is_text(fields.get(name, {})) else _json_or_text(value) for name, value in written.items()
-    }
+        return values
     return kinds.validate(kind, values, strict=False).model_dump(mode="json", exclude_unset=True)
+
+
+def read(kind: str, settings: tuple[str, ...]) -> dict[str, Any]:
+    """Params from KEY=VALUE words, as the types of the kind's fields and not checked."""
+    fields = kinds.schema(kind)["properties"] if kind in kinds.names() else {}
+    written = dict(_pair(word) for word in settings)
+    return {name: value if _is_text(fields.get(name, {})) else _json_or_text(value) for name, value in written.items()}
 
 
 def _pair(word: str) -> tuple[str, str]:

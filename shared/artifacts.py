@@ -30,6 +30,9 @@ class NewArtifact:
     sha256: str
     key: str
     meta: dict[str, Any] = field(default_factory=dict)
+    width: int | None = None
+    height: int | None = None
+    thumb_key: str | None = None
 
 
 def blob_key(owner_id: str, sha256: str) -> str:
@@ -108,11 +111,12 @@ def discard_orphans(db: Database, older_than: datetime, discard: Callable[[str],
         How many were deleted.
     """
     named = exists().where(artifacts.c.key == blobs.c.key)
+    shown = exists().where(artifacts.c.thumb_key == blobs.c.key)
     # A running job's files get their rows at its end, however long it runs.
     owner = func.split_part(blobs.c.key, "/", 1)
     running = (jobs.c.state == JobState.RUNNING) & (jobs.c.owner_id == owner)
     awaited = exists().where(running, jobs.c.started_at <= blobs.c.touched_at)
-    stale = select(blobs.c.key).where(blobs.c.touched_at < older_than, ~named, ~awaited).limit(limit)
+    stale = select(blobs.c.key).where(blobs.c.touched_at < older_than, ~named, ~shown, ~awaited).limit(limit)
     with db.begin() as connection:
         keys = connection.execute(stale.with_for_update(skip_locked=True)).scalars().all()
         for key in keys:
@@ -140,4 +144,7 @@ def _row(job: Job, new: NewArtifact, position: int) -> dict[str, Any]:
         "sha256": new.sha256,
         "key": new.key,
         "meta": new.meta,
+        "width": new.width,
+        "height": new.height,
+        "thumb_key": new.thumb_key,
     }

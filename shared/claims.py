@@ -3,7 +3,7 @@
 Start-time fair queueing (Goyal, Vin, Cheng 1996): each owner carries a virtual time, the owner with the
 smallest is served, and pays the estimated device seconds divided by its weight at once. An owner that was
 idle starts from the system's virtual time, so idleness is not saved up. Claims take one row lock in turn.
-Decides only; `shared.jobs` writes the state.
+Decides only; `shared.attempts` writes the state.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from shared import costs, jobs, kinds
+from shared import attempts, costs, kinds
 from shared.db import Database
 from shared.job import Job
 
@@ -21,6 +21,9 @@ AFFINITY_HEADS = 20
 
 AFFINITY_S = 10.0
 """A job that has waited longer than this is not passed over for a resident model."""
+
+AFFINITY_RANK_S = 3600.0
+"""Nor is a job passed over for one that ranks this much behind it: a batch never goes before a single job."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         if not heads:
             return None
         head = _best(heads, resident)
-        job = jobs.start(
+        job = attempts.start(
             connection,
             head.id,
             worker_id=claimant.worker_id,
@@ -64,7 +67,8 @@ def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
     """The first job, or one near it whose model is in memory, as long as the first has not waited long."""
     if heads[0].waited > AFFINITY_S:
         return heads[0]
-    return next((head for head in heads if head.model in resident), heads[0])
+    near = (head for head in heads if head.rank - heads[0].rank < AFFINITY_RANK_S)
+    return next((head for head in near if head.model in resident), heads[0])
 
 
 _ELIGIBLE = "state = 'queued' and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"

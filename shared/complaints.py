@@ -48,7 +48,10 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 
 def sentence(error: FieldError) -> str:
     """One of them as a sentence that stands alone."""
-    return f"{error['field']}: {error['message']}" if error["field"] else error["message"]
+    place = ", ".join(
+        ([f"line {error['line']:,}"] if "line" in error else []) + [error["field"]] * bool(error["field"])
+    )
+    return f"{place}: {error['message']}" if place else error["message"]
 
 
 def _field_error(details: ErrorDetails) -> FieldError:

@@ -1,12 +1,27 @@
 """What work costs in device seconds, learned from what it took: the fair claim charges it, the site estimates by it."""
 
-from sqlalchemy import Connection, text
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, text
+
+from shared.db import Database
+from shared.records import costs
 
 UNKNOWN_S = 1.0
 """The estimate for work that was never seen."""
 
 MEMORY = 20.0
 """The estimate is a running mean over about this many of the last jobs."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job of a kind takes with a model: a running mean of what the jobs before it took."""
+
+    kind: str
+    seconds: float
+    samples: int
+
 
 _SETTLE = text(
     """
@@ -34,3 +49,10 @@ def settle(connection: Connection, job_ids: list[str], *, learn: bool) -> None:
     With `learn` the estimate follows them: for jobs that succeeded.
     """
     connection.execute(_SETTLE, {"jobs": job_ids, "learn": learn})
+
+
+def of_model(db: Database, model: str) -> list[Cost]:
+    """The measured seconds of a job with this model, kind by kind."""
+    known = select(costs.c.kind, costs.c.seconds, costs.c.samples).where(costs.c.model == model).order_by(costs.c.kind)
+    with db.begin() as connection:
+        return [Cost(**row) for row in connection.execute(known).mappings()]

@@ -92,6 +92,18 @@ def list_devices(db: Database) -> list[Device]:
         return [_device(row) for row in rows]
 
 
+def get(db: Database, id_: str) -> Device:
+    """The device with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = [device for device in list_devices(db) if device.id == id_]
+    if not found:
+        raise NotFound("There is no such device.")
+    return found[0]
+
+
 def drain(db: Database, id_: str, *, wanted: bool = True) -> None:
     """Ask a device to take no new jobs, or to take them again.
 

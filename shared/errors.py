@@ -8,6 +8,7 @@
     ├── NotFound         404     no such thing, or not yours
     ├── Conflict         409     the thing is in another state than you think
     ├── TooLarge         413     the body or file is over the limit
+    ├── WrongMedia       415     the body is of a type that this address does not take
     ├── Waitable                 waiting helps: retry_after, in seconds
     │   ├── TooMany      429     a rate or a cap is reached
     │   └── Unavailable  503     a part of the system is away for now
@@ -22,14 +23,15 @@
 A class's docstring is its sentence where none is given.
 """
 
-from typing import ClassVar, TypedDict
+from typing import ClassVar, NotRequired, TypedDict
 
 
 class FieldError(TypedDict):
-    """One wrong field of a request: the name as it was sent, and a sentence."""
+    """One wrong field of a request: the name as it was sent, and a sentence; in a file, the line as well, from 1."""
 
     field: str
     message: str
+    line: NotRequired[int]
 
 
 class AtelierError(Exception):
@@ -102,6 +104,13 @@ class TooLarge(AtelierError):
 
     code = "too_large"
     status = 413
+
+
+class WrongMedia(AtelierError):
+    """This address does not take a body of that type."""
+
+    code = "unsupported_media_type"
+    status = 415
 
 
 class Waitable(AtelierError):

@@ -10,8 +10,12 @@ from sqlalchemy import RowMapping
 Role = Literal["output", "preview", "model", "checkpoint", "log"]
 
 
+MAX_TIME_LIMIT_S = 7 * 86_400.0
+"""As long as a job may ask to run."""
+
+
 class JobState(StrEnum):
-    """Where a job is in its life; the arrows are in `shared.jobs`."""
+    """Where a job is in its life; the arrows are in `shared.transitions`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,12 +29,18 @@ TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running attempt has come. `text` is what a text kind has written so far."""
+    """How far a running attempt has come. `text` is what a text kind has written so far.
+
+    `first_s` and `last_s` are the attempt's seconds at its first and its latest step: before the one it loads, after
+    the other it saves.
+    """
 
     done: int = 0
     total: int | None = None
     note: str = ""
     text: str | None = None
+    first_s: float | None = None
+    last_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class Job:
     error_code: str | None
     error_message: str | None
     parent_id: str | None
+    batch_id: str | None
+    batch_index: int | None
     revision: int
     time_limit_s: float
 
@@ -76,7 +88,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a job made; the bytes are in the object store under `key`."""
+    """A file that a job made; the bytes are in the object store under `key`.
+
+    Of a picture it knows the size, where its worker could tell, and under `thumb_key` a small copy, where it needs one.
+    """
 
     id: str
     job_id: str
@@ -90,6 +105,10 @@ class Artifact:
     key: str
     created_at: datetime
     meta: dict[str, Any] = field(default_factory=dict)
+    width: int | None = None
+    height: int | None = None
+    thumb_key: str | None = None
+    starred_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +127,8 @@ def job_from(row: RowMapping) -> Job:
     """A `Job` from a row of the jobs table."""
     values = {name: row[name] for name in _JOB_COLUMNS}
     values["state"] = JobState(row["state"])
-    values["progress"] = Progress(**row["progress"])
+    # A worker of a newer release may say more of its progress than this process knows.
+    values["progress"] = Progress(**{name: row["progress"][name] for name in _PROGRESS & row["progress"].keys()})
     return Job(**values)
 
 
@@ -117,5 +137,6 @@ def artifact_from(row: RowMapping) -> Artifact:
     return Artifact(**{name: row[name] for name in _ARTIFACT_COLUMNS})
 
 
+_PROGRESS = frozenset(Progress.__dataclass_fields__)
 _JOB_COLUMNS = tuple(each.name for each in fields(Job))
 _ARTIFACT_COLUMNS = tuple(each.name for each in fields(Artifact))

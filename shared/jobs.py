@@ -1,39 +1,34 @@
-"""The life of a job. The only module that writes a job's state.
+"""The owner's side of a job's life: submit, cancel, retry.
 
     submit -> queued -> running -> succeeded | failed | cancelled
                  ^         |
                  +---------+   retry, drain, or a lost worker
 
-Every transition is one UPDATE whose WHERE names the state it expects and, for a worker, the fence: the
-attempt and the worker that holds it. Zero rows means that somebody else was first. Each writes its audit
-event in the same statement. Knows neither the bell nor the object store.
+The arrows are statements of `shared.transitions`, each one UPDATE whose WHERE names the state it expects. Zero rows
+means that somebody else was first. The worker's side is `shared.attempts`, that of a batch `shared.batch_jobs`.
+Knows neither the bell nor the object store.
 """
 
 import hashlib
 import json
-import random
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, RowMapping, Select, select, text
+from sqlalchemy import Connection, select
 
-from shared import artifacts, costs, kinds, library, transitions
+from shared import kinds, library, transitions
 from shared.db import Database
+from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
-from shared.ids import is_id, new_id
-from shared.job import Job, JobState, Progress, job_from
+from shared.ids import is_id
+from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress, job_from
 from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.records import devices, jobs
 from shared.room import Room
-from shared.text import clean
-from shared.transitions import MAX_CRASHES, PRIORITY_STEP_S
-
-MAX_FAILURES = 3
-"""A job that raised this often has failed."""
-
+from shared.transitions import PRIORITY_STEP_S
 
 _room = Room()
 
@@ -44,26 +39,6 @@ class Submitted:
 
     job: Job
     created: bool
-
-
-@dataclass(frozen=True)
-class PulseReply:
-    """What the row said to a worker's pulse: `lost` means that the attempt no longer owns the job."""
-
-    cancel: bool
-    lost: bool
-
-
-@dataclass(frozen=True)
-class SweepReport:
-    """What one sweep did: jobs put back, jobs ended, and the pools with work to ring for."""
-
-    requeued: int
-    ended: int
-    pools: list[str]
-
-
-# ---- the owner's side -----------------------------------------------------------------------------------------
 
 
 def submit(
@@ -79,6 +54,8 @@ def submit(
     parent_id: str | None = None,
     run_at: datetime | None = None,
     time_limit_s: float | None = None,
+    batch_id: str | None = None,
+    batch_index: int | None = None,
 ) -> Submitted:
     """Check a request and write its row; the caller rings after this returns.
 
@@ -89,20 +66,14 @@ def submit(
         TooMany: the owner has as many queued jobs as it may.
     """
     checked = params if isinstance(params, Params) else kinds.validate(kind, params)
-    asked = checked.model_dump(mode="json", exclude_none=True)
-    row = {
-        "id": new_id("job"),
+    row = draft(kind, checked, Placement(priority, pool, device, time_limit_s))
+    asked = row["params"]
+    check(db, owner.id, checked, device)
+    row |= {
         "owner_id": owner.id,
-        "kind": kind,
-        "params": asked,
-        "title": checked.headline()[:200],
-        "priority": priority,
-        "pool": device or pool or type(checked).pool,
-        "device_pin": device,
-        "model": checked.affinity(),
-        "seed": asked.get("seed", random.getrandbits(53)),
-        "time_limit_s": time_limit_s or type(checked).time_limit_s,
         "parent_id": parent_id,
+        "batch_id": batch_id,
+        "batch_index": batch_index,
         "idempotency_key": idempotency_key,
         "fingerprint": _fingerprint(kind, asked, priority, pool, device) if idempotency_key else None,
         "run_at": run_at,
@@ -110,12 +81,26 @@ def submit(
     given = row | {
         "params": to_json(asked).decode(),
         "step": PRIORITY_STEP_S,
-        "cap": _check(db, owner, checked, asked, device),
+        "cap": _room.cap_to_check(db, owner),
     }
     made = db.one(transitions.SUBMIT, given)
     if made is None:
         return Submitted(_earlier(db, owner, row), created=False)
     return Submitted(_new_job(row, *made), created=True)
+
+
+def check(db: Database, owner_id: str, params: Params, device: str | None = None) -> None:
+    """Check what a request refers to, without submitting it.
+
+    Raises:
+        Invalid: there is no such model or device.
+    """
+    for name, task in type(params).model_tasks().items():
+        model = getattr(params, name)
+        if model is not None:
+            library.check(db, owner_id, model, task, name)
+    if device:
+        check_device(db, device)
 
 
 def cancel(db: Database, owner_id: str, job_id: str) -> Job:
@@ -127,7 +112,7 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
     """
     with db.begin() as connection:
         for arrow in (transitions.CANCEL_QUEUED, transitions.CANCEL_RUNNING):
-            row = _follow(connection, arrow, {"job": job_id, "owner": owner_id})
+            row = transitions.follow(connection, arrow, {"job": job_id, "owner": owner_id})
             if row is not None:
                 return job_from(row)
         job = _owned(connection, owner_id, job_id)
@@ -136,12 +121,16 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
     return job
 
 
-def retry(db: Database, owner: Owner, job_id: str) -> Submitted:
-    """Submit the same request again as a new job that names this one as its parent.
+def retry(
+    db: Database, owner: Owner, job_id: str, *, longer: float = 1, idempotency_key: str | None = None
+) -> Submitted:
+    """Submit the same request as a new job that names this one as its parent, with a time limit `longer` times as long.
 
     Raises:
         NotFound: the owner has no such job.
         Conflict: the job has not ended yet.
+        Invalid: what it refers to is not there any more.
+        TooMany: the owner has as many queued jobs as it may.
     """
     with db.begin() as connection:
         old = _owned(connection, owner.id, job_id)
@@ -152,206 +141,32 @@ def retry(db: Database, owner: Owner, job_id: str) -> Submitted:
         owner,
         old.kind,
         old.params,
+        idempotency_key=idempotency_key,
         priority=old.priority,
         pool=None if old.device_pin else old.pool,
         device=old.device_pin,
         parent_id=old.id,
-        time_limit_s=old.time_limit_s,
+        time_limit_s=min(old.time_limit_s * longer, max(old.time_limit_s, MAX_TIME_LIMIT_S)),
+        batch_id=old.batch_id,
+        batch_index=old.batch_index,
     )
 
 
-# ---- the worker's side ----------------------------------------------------------------------------------------
-
-
-def start(
-    connection: Connection, job_id: str, *, worker_id: str, device: str, lease_s: float, charged: float
-) -> Job | None:
-    """queued -> running, within the claim's transaction; None where the job is no longer queued."""
-    given = {
-        "job": job_id,
-        "lease_s": lease_s,
-        "new_worker_id": worker_id,
-        "new_device": device,
-        "new_charged": charged,
-    }
-    row = _follow(connection, transitions.START, given, {"device": device})
-    return job_from(row) if row else None
-
-
-def pulse(
-    db: Database, job: Job, lease_s: float, progress: Progress | None = None, metrics: dict[str, float] | None = None
-) -> PulseReply:
-    """Renew the lease, write progress if there is news, and read the cancel flag: one UPDATE."""
-    given: dict[str, Any] = _held(job) | {"lease_s": lease_s}
-    statement = transitions.HOLD
-    if progress is not None:
-        statement, given = (
-            transitions.HOLD_WITH_NEWS,
-            given | {"new_progress": asdict(progress), "new_metrics": metrics or {}},
-        )
-    with db.begin(durable=False) as connection:
-        cancel_requested = connection.execute(statement, given).scalar_one_or_none()
-    return PulseReply(cancel=bool(cancel_requested), lost=cancel_requested is None)
-
-
-def finish(
-    db: Database,
-    job: Job,
-    outputs: list[artifacts.NewArtifact],
-    *,
-    progress: Progress,
-    metrics: dict[str, float],
-    model_version: str | None = None,
-) -> JobState | None:
-    """running -> succeeded with its artifacts, in one transaction.
-
-    Safe to repeat when a COMMIT's answer was lost. A cancel that came first wins.
-
-    Returns:
-        The state in which this attempt left the job, or None where another attempt owns it.
-    """
-    result = {"new_progress": asdict(progress), "new_metrics": metrics, "new_model_version": model_version}
+def check_device(db: Database, device: str) -> None:
+    """Raises Invalid unless there is such a device."""
     with db.begin() as connection:
-        if _follow(connection, transitions.SUCCEED, _held(job) | result) is not None:
-            artifacts.insert_all(connection, job, outputs)
-            _settle(connection, [job.id], learn=True)
-            return JobState.SUCCEEDED
-    return stop(db, job) or _already(db, job)
+        known = connection.execute(select(devices.c.id).where(devices.c.id == device)).first()
+    if known is None:
+        raise Invalid(f"There is no device {device!r} here.", code="unknown_device", field="device")
 
 
-def stop(db: Database, job: Job) -> JobState | None:
-    """running -> cancelled, by the worker that saw the flag; None where it may not."""
-    return JobState.CANCELLED if _leave(db, job, transitions.STOP) else None
-
-
-def fail(
-    db: Database,
-    job: Job,
-    code: str,
-    message: str,
-    *,
-    retryable: bool = False,
-    retry_s: float = 5,
-    logs: list[artifacts.NewArtifact] | None = None,
-) -> JobState | None:
-    """running -> failed, or back to queued with a back-off while the budget of failures lasts.
-
-    Returns:
-        The state in which this attempt left the job, or None where another attempt owns it.
-    """
-    message = clean(message)
-    why = {"code": code, "message": message}
-    error = {"new_error_code": code, "new_error_message": message}
-    if retryable and job.failures + 1 < MAX_FAILURES:
-        delay_s = _backoff(retry_s, job.failures)
-        if _leave(db, job, transitions.RETRY, error | {"delay_s": delay_s}, why | {"delay_s": round(delay_s, 1)}):
-            return JobState.QUEUED
-    elif _leave(db, job, transitions.FAIL, error, why, logs):
-        return JobState.FAILED
-    return stop(db, job) or _already(db, job)
-
-
-def release(db: Database, job: Job, reason: str) -> bool:
-    """running -> queued at no cost to any budget: the worker drains, or never began."""
-    return _leave(db, job, transitions.RELEASE, event={"reason": reason}) or stop(db, job) is not None
-
-
-# ---- nobody's side: what a dead worker leaves behind ------------------------------------------------------------
-
-
-def reclaim(db: Database, device: str, worker_id: str) -> SweepReport:
-    """Put back what an earlier process of this device was running: there is one at a time, so it is dead."""
-    return _recover(
-        db, transitions.RECLAIM, {"held_device": device, "held_worker": worker_id}, "its worker was replaced"
+def used_for_another(noun: str) -> Invalid:
+    """What is said of an idempotency key that comes a second time with something else."""
+    return Invalid(
+        f"This Idempotency-Key was used for a different request. Use a fresh key for a new {noun}.",
+        code="idempotency_mismatch",
+        field="Idempotency-Key",
     )
-
-
-def sweep(db: Database) -> SweepReport:
-    """Put back, or end, every job whose lease ran out; any number of sweeps at a time is safe."""
-    return _recover(db, transitions.SWEEP, {}, "its worker stopped answering")
-
-
-def _recover(
-    db: Database, arrows: tuple[Select[Any], Select[Any], Select[Any]], given: dict[str, Any], why: str
-) -> SweepReport:
-    cancelled, poisoned, stalled = arrows
-    error = {
-        "new_error_code": "poison",
-        "new_error_message": f"The job ended {MAX_CRASHES} workers in a row and was stopped. Its last one: {why}.",
-    }
-    with db.begin() as connection:
-        # In turn, since each may touch several owners.
-        connection.execute(_ONE_AT_A_TIME)
-        gone = _follow_all(connection, cancelled, given)
-        dead = _follow_all(connection, poisoned, given | error, {"code": "poison", "reason": why})
-        back = _follow_all(connection, stalled, given, {"reason": why})
-        _settle(connection, [*gone, *dead, *back])
-        pools = connection.execute(transitions.POOLS_WITH_WORK).scalars().all()
-    return SweepReport(requeued=len(back), ended=len(gone) + len(dead), pools=list(pools))
-
-
-_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")
-
-
-# ---- pieces ---------------------------------------------------------------------------------------------------
-
-
-def _follow(
-    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
-) -> RowMapping | None:
-    """Take an arrow with one job; None where its guard did not hold."""
-    return connection.execute(arrow, given | {"event_data": event or {}}).mappings().one_or_none()
-
-
-def _follow_all(
-    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
-) -> list[str]:
-    """Take an arrow with every job that fits; their ids."""
-    return [row["id"] for row in connection.execute(arrow, given | {"event_data": event or {}}).mappings()]
-
-
-def _leave(
-    db: Database,
-    job: Job,
-    arrow: Select[Any],
-    given: dict[str, Any] | None = None,
-    event: dict[str, Any] | None = None,
-    logs: list[artifacts.NewArtifact] | None = None,
-) -> bool:
-    """End this attempt by an arrow; False where its guard did not hold."""
-    with db.begin() as connection:
-        if _follow(connection, arrow, _held(job) | (given or {}), event) is None:
-            return False
-        artifacts.insert_all(connection, job, logs or [])
-        _settle(connection, [job.id])
-    return True
-
-
-def _held(job: Job) -> dict[str, Any]:
-    """The fence: what the worker of this attempt must show."""
-    return {"job": job.id, "held_attempt": job.attempt, "held_worker": job.worker_id}
-
-
-def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False) -> None:
-    """What every end of an attempt has in common: its price is corrected, its previews go."""
-    if job_ids:
-        artifacts.drop_previews(connection, job_ids)
-        costs.settle(connection, job_ids, learn=learn)
-
-
-def _already(db: Database, job: Job) -> JobState | None:
-    """The state this very attempt left behind, when an earlier COMMIT was applied but its answer was lost."""
-    mine = (jobs.c.id == job.id) & (jobs.c.attempt == job.attempt) & (jobs.c.worker_id == job.worker_id)
-    with db.begin() as connection:
-        state = connection.execute(
-            select(jobs.c.state).where(mine, jobs.c.finished_at.is_not(None))
-        ).scalar_one_or_none()
-    return JobState(state) if state else None
-
-
-def _backoff(first_s: float, failures: int) -> float:
-    """Doubling with full jitter above half, so that what failed together does not return together."""
-    return first_s * float(2**failures) * random.uniform(0.5, 1)
 
 
 def _fingerprint(kind: str, params: dict[str, Any], *rest: object) -> str:
@@ -383,17 +198,6 @@ def _new_job(row: dict[str, Any], created_at: datetime, run_at: datetime) -> Job
     )
 
 
-def _check(db: Database, owner: Owner, params: Params, asked: dict[str, Any], device: str | None) -> int | None:
-    """Check what a request refers to; the cap on queued jobs, where the submit itself must count."""
-    models = [(name, task) for name, task in type(params).model_tasks().items() if name in asked]
-    for name, task in models:
-        library.check(db, owner.id, asked[name], task, name)
-    if device:
-        with db.begin() as connection:
-            _check_device(connection, device)
-    return _room.cap_to_check(db, owner)
-
-
 def _earlier(db: Database, owner: Owner, row: dict[str, Any]) -> Job:
     """Why a submit made no row: the key was used before, or the owner's queue is full."""
     mine = (jobs.c.owner_id == owner.id) & (jobs.c.idempotency_key == row["idempotency_key"])
@@ -406,11 +210,7 @@ def _earlier(db: Database, owner: Owner, row: dict[str, Any]) -> Job:
             retry_after=30,
         )
     if found["fingerprint"] != row["fingerprint"]:
-        raise Invalid(
-            "This Idempotency-Key was used for a different request. Use a fresh key for a new job.",
-            code="idempotency_mismatch",
-            field="Idempotency-Key",
-        )
+        raise used_for_another("job")
     return job_from(found)
 
 
@@ -421,8 +221,3 @@ def _owned(connection: Connection, owner_id: str, job_id: str) -> Job:
         if row is not None:
             return job_from(row)
     raise NotFound("There is no such job.")
-
-
-def _check_device(connection: Connection, device: str) -> None:
-    if connection.execute(select(devices.c.id).where(devices.c.id == device)).first() is None:
-        raise Invalid(f"There is no device {device!r} here.", code="unknown_device", field="device")

@@ -61,9 +61,13 @@ class Identity:
     scopes: frozenset[str]
     rate_per_minute: int | None
 
+    def may(self, scope: str) -> bool:
+        """Whether the key has this scope; `admin` has all."""
+        return scope in self.scopes or "admin" in self.scopes
+
     def require(self, scope: Scope) -> None:
-        """Raises Forbidden unless the key has this scope; `admin` has all."""
-        if scope not in self.scopes and "admin" not in self.scopes:
+        """Raises Forbidden unless the key has this scope."""
+        if not self.may(scope):
             raise Forbidden(f"This key may not do that: it lacks the scope {scope!r}.", code="missing_scope")
 
 
@@ -163,7 +167,7 @@ def list_keys(db: Database, owner_id: str) -> list[Key]:
         return [_key(row) for row in rows]
 
 
-def ensure_admin(db: Database, secret: str | None, *, cap_queued: int = 20_000) -> NewKey | None:
+def ensure_admin(db: Database, secret: str | None, *, cap_queued: int = 100_000) -> NewKey | None:
     """Make sure that the installation's own owner has an admin key.
 
     With a `secret`, that very key is valid afterwards. Without one a key is made unless there is one already.

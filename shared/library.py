@@ -1,20 +1,12 @@
 """The models of an installation: rows that name a source, and the way from a name to files on this machine.
 
-Sources:
-    package:NAME/FOLDER   inside an installed Python package, found without importing it
-    folder:/ABSOLUTE      a local folder
-    hub:ORG/NAME          a hub repository at a pinned revision, fetched once
-    artifact:ID           a zipped model folder that an earlier job made
-Knows no framework: what is in the files is the engines' business.
+What a source may be, `shared.model_sources` says. Knows no framework: what is in the files is the engines' business.
 """
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import artifacts
+from shared import artifacts, model_sources
 from shared.archives import unpack_model
 from shared.db import Database
 from shared.errors import Conflict, Invalid, JobError, NotFound
@@ -49,6 +41,11 @@ class Model:
     size: int | None
     sha256: str | None
     created_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Changes with the content: what a device that holds the model in memory knows it by."""
+        return f"{self.name}@{(self.sha256 or self.revision or self.id)[:16]}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +88,14 @@ def get(db: Database, owner_id: str, name: str) -> Model:
     return Model(**row._mapping)
 
 
+def tasks(db: Database, owner_id: str) -> dict[str, str]:
+    """The task of every model that the owner may use, by name; the owner's own go before everybody's."""
+    own_last = models.c.owner_id.is_not(None)
+    with db.begin() as connection:
+        found = connection.execute(select(models.c.name, models.c.task).where(_visible(owner_id)).order_by(own_last))
+        return {row.name: row.task for row in found}
+
+
 _TASK = """
 select task from models where name = %(name)s and (owner_id is null or owner_id = %(owner)s)
 order by owner_id is null limit 1
@@ -128,8 +133,8 @@ def add(
         Conflict: the name is taken.
     """
     try:
-        folder = _here(source, revision)
-        size, sha256 = _measure(folder, file) if folder else (None, None)
+        folder = model_sources.local_folder(source, revision)
+        size, sha256 = model_sources.measure(folder, file) if folder else (None, None)
     except OSError as error:
         sentence = f"The files of {source!r} cannot be read: {error.strerror}."
         raise Invalid(sentence, code="model_missing", field="source") from error
@@ -166,11 +171,11 @@ def ensure_starters(db: Database) -> list[str]:
     present = []
     for starter in STARTERS:
         package = starter.source.removeprefix("package:").split("/")[0]
-        folder = package_folder(starter.source.removeprefix("package:"))
+        folder = model_sources.package_folder(starter.source.removeprefix("package:"))
         if folder is None or not folder.is_dir():
             continue
         present.append(starter.name)
-        revision = _package_version(package)
+        revision = model_sources.package_version(package)
         with db.begin() as connection:
             old = connection.execute(_named(None, starter.name)).first()
         if old is not None and (old.source, old.revision, old.file) == (starter.source, revision, starter.file):
@@ -194,12 +199,11 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         model = get(db, owner_id, name)
     except NotFound as error:
         raise JobError("model_missing", str(error), field="model") from error
-    folder = _here(model.source, model.revision) or _fetched(db, storage, model, cache)
+    folder = model_sources.local_folder(model.source, model.revision) or _fetched(db, storage, model, cache)
     if not folder.is_dir():
         raise JobError(
             "model_missing", f"The files of model {name!r} are gone: {model.source} is not there.", field="model"
         )
-    key = f"{model.name}@{(model.sha256 or model.revision or model.id)[:16]}"
     described = folder / "atelier.json"
     about = json.loads(described.read_text()) if described.is_file() else {}
     return ModelSource(
@@ -210,28 +214,11 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         revision=model.sha256 or model.revision,
         title=model.title,
         licence=model.licence,
-        key=key,
-        cache=cache / "derived" / hashlib.sha256(key.encode()).hexdigest()[:32],
+        key=model.key,
+        cache=cache / "derived" / hashlib.sha256(model.key.encode()).hexdigest()[:32],
         defaults=about.get("defaults", {}),
     )
 
-
-def package_folder(path: str) -> Path | None:
-    """The folder `package/sub/folder` of an installed package, found without importing the package."""
-    package, _, rest = path.partition("/")
-    try:
-        spec = find_spec(package) if package.isidentifier() else None
-    except ValueError:  # a module without a spec, such as __main__
-        return None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    root = Path(spec.submodule_search_locations[0]).resolve()
-    folder = (root / rest).resolve()
-    return folder if folder.is_relative_to(root) else None
-
-
-_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 _COLUMNS = tuple(models.c[name] for name in Model.__dataclass_fields__)
 
@@ -243,31 +230,6 @@ def _visible(owner_id: str | None) -> ColumnElement[bool]:
 def _named(owner_id: str | None, name: str) -> Select[Any]:
     own_first = models.c.owner_id.is_(None)
     return select(*_COLUMNS).where(_visible(owner_id), models.c.name == name).order_by(own_first).limit(1)
-
-
-def _here(source: str, revision: str | None) -> Path | None:
-    """The folder of a source that is on this machine by nature; None for one that must be fetched."""
-    form, _, rest = source.partition(":")
-    if form == "package":
-        folder = package_folder(rest)
-        if folder is None or not folder.is_dir():
-            raise Invalid(f"The package folder {rest!r} is not installed here.", code="model_missing", field="source")
-        return folder
-    if form == "folder":
-        folder = Path(rest)
-        if not folder.is_absolute() or not folder.is_dir():
-            raise Invalid(f"{rest!r} is not the absolute path of a folder.", code="model_missing", field="source")
-        return folder
-    if form == "hub":
-        if not _REPOSITORY.fullmatch(rest):
-            raise Invalid("A hub source reads hub:organisation/name.", code="bad_source", field="source")
-        if not _COMMIT.fullmatch(revision or ""):
-            sentence = "A hub model needs a pinned revision: the 40 hex digits of a commit, since a branch moves."
-            raise Invalid(sentence, code="unpinned", field="revision")
-        return None
-    if form == "artifact":
-        return None
-    raise Invalid("A source starts with package:, folder:, hub: or artifact:.", code="bad_source", field="source")
 
 
 def _check_artifact(db: Database, owner_id: str | None, artifact_id: str) -> None:
@@ -298,24 +260,3 @@ def _fetched(db: Database, storage: Storage, model: Model, cache: Path) -> Path:
             storage.fetch(artifact.key, archive, artifact.sha256)
             unpack_model(archive, folder)
     return folder
-
-
-def _measure(folder: Path, file: str | None) -> tuple[int, str]:
-    """Size and hash of a model: of its one file, or of every file in its folder in order of name."""
-    digest = hashlib.sha256()
-    size = 0
-    for path in [folder / file] if file else sorted(each for each in folder.rglob("*") if each.is_file()):
-        if not path.is_file():
-            raise Invalid(f"{path.name!r} is not in the model's folder.", code="model_missing", field="file")
-        digest.update(str(path.relative_to(folder)).encode())
-        with path.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-        size += path.stat().st_size
-    return size, digest.hexdigest()
-
-
-def _package_version(package: str) -> str | None:
-    try:
-        return version(packages_distributions().get(package, [package])[0])
-    except PackageNotFoundError:
-        return None

@@ -54,7 +54,7 @@ owners = Table(
     Column("vtime", Double, nullable=False, server_default="0"),
     _when("served_at", now=True),
     Column("cap_running", Integer, nullable=False, server_default="1000"),
-    Column("cap_queued", Integer, nullable=False, server_default="20000"),
+    Column("cap_queued", Integer, nullable=False, server_default="100000"),
     _when("created_at", now=True),
     CheckConstraint("weight > 0", name="weight"),
 )
@@ -83,6 +83,34 @@ keys = Table(
     _when("revoked_at"),
     Index("ix_keys_owner", "owner_id"),
 )
+
+# Many jobs of one request. `asked` says what was asked for; the jobs themselves carry their params.
+batches = Table(
+    "batches",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("asked", JSONB, nullable=False, server_default=_EMPTY),
+    Column("total", Integer, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default="5"),
+    Column("pool", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    _when("created_at", now=True),
+    CheckConstraint("total > 0", name="total"),
+    Index(
+        "uq_batches_idempotency",
+        "owner_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+    Index("ix_batches_owner", "owner_id", "id"),
+)
+
+_RETRIED = "batch_id is not null and parent_id is not null"
 
 jobs = Table(
     "jobs",
@@ -120,6 +148,9 @@ jobs = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("parent_id", ForeignKey("jobs.id", ondelete="SET NULL")),
+    # The job's number within its batch, from 1. A retried job has the number of the one before it; the latest counts.
+    Column("batch_id", ForeignKey("batches.id", ondelete="SET NULL")),
+    Column("batch_index", Integer),
     Column("idempotency_key", Text),
     Column("fingerprint", Text),
     Column("revision", BigInteger, nullable=False, server_default="0"),
@@ -141,6 +172,9 @@ jobs = Table(
     Index("ix_jobs_owner", "owner_id", "id"),
     Index("ix_jobs_owner_state", "owner_id", "state", "id"),
     Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+    # The few of a batch that were submitted again, and so supersede others.
+    Index("ix_jobs_retried", "batch_id", "batch_index", postgresql_where=text(_RETRIED)),
+    Index("ix_jobs_batch", "batch_id", "batch_index", "id", postgresql_where=text("batch_id is not null")),
 )
 
 events = Table(
@@ -179,11 +213,18 @@ artifacts = Table(
     Column("sha256", Text, nullable=False),
     Column("key", ForeignKey("blobs.key"), nullable=False),
     Column("meta", JSONB, nullable=False, server_default=_EMPTY),
+    # Of pictures: the size in pixels, and the blob of the small picture that lists show; without one, the whole.
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("thumb_key", ForeignKey("blobs.key")),
+    _when("starred_at"),
     _when("created_at", now=True),
     CheckConstraint("role in ('output','preview','model','checkpoint','log')", name="role"),
     Index("ix_artifacts_job", "job_id", "position"),
     Index("ix_artifacts_owner", "owner_id", "id"),
     Index("ix_artifacts_key", "key"),
+    Index("ix_artifacts_thumb", "thumb_key", postgresql_where=text("thumb_key is not null")),
+    Index("ix_artifacts_starred", "owner_id", "id", postgresql_where=text("starred_at is not null")),
 )
 
 # Device seconds that a kind with a model took, learned: the charge of the fair claim and the estimated wait.
@@ -235,4 +276,65 @@ models = Table(
     Column("sha256", Text),
     _when("created_at", now=True),
     UniqueConstraint("owner_id", "name", name="uq_models_name", postgresql_nulls_not_distinct=True),
+)
+
+# `next_due` is the first due tick that has not become a run; a paused schedule has none.
+schedules = Table(
+    "schedules",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cron", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("template", JSONB, nullable=False),
+    Column("overlap", Text, nullable=False),
+    Column("missed", Text, nullable=False),
+    Column("window_s", Integer),
+    _when("paused_at"),
+    Column("pause_reason", Text),
+    _when("next_due"),
+    _when("last_due"),
+    # Failed runs in a row, and the number of the last run.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("run_count", Integer, nullable=False, server_default="0"),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    _when("created_at", now=True),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("overlap in ('skip','queue','cancel_old')", name="overlap"),
+    CheckConstraint("missed in ('skip','once','all')", name="missed"),
+    CheckConstraint("(missed = 'all') = (window_s is not null)", name="window"),
+    CheckConstraint("(paused_at is null) = (next_due is not null)", name="paused"),
+    Index(
+        "uq_schedules_idempotency",
+        "owner_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+    Index("ix_schedules_owner", "owner_id", "id"),
+    Index("ix_schedules_due", "next_due", postgresql_where=text("next_due is not null")),
+)
+
+# One row for a due tick, whatever became of it: the key is what makes it one run with any number of beats.
+runs = Table(
+    "runs",
+    metadata,
+    Column("schedule_id", ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True),
+    Column("due_at", DateTime(timezone=True), primary_key=True),
+    Column("number", Integer),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("manual", Boolean, nullable=False, server_default=text("false")),
+    # What it submitted: one or the other.
+    Column("job_id", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("batch_id", ForeignKey("batches.id", ondelete="SET NULL")),
+    _when("created_at", now=True),
+    CheckConstraint("state in ('due','submitted','skipped','failed')", name="state"),
+    CheckConstraint("num_nonnulls(job_id, batch_id) <= (state = 'submitted')::int", name="submitted"),
+    Index("ix_runs_due", "schedule_id", postgresql_where=text("state = 'due'")),
+    Index("ix_runs_job", "job_id", postgresql_where=text("job_id is not null")),
+    Index("ix_runs_batch", "batch_id", postgresql_where=text("batch_id is not null")),
+    Index("ix_runs_created", "created_at"),
 )

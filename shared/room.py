@@ -1,7 +1,8 @@
 """Whether an owner may queue one more job, without counting its whole queue at every submit.
 
 Well below the cap a count of up to a second ago is enough; near it each submit counts. What is submitted at the same
-moment does not see each other, so a cap can be passed by as many jobs as there are requests at one time.
+moment does not see each other, so a cap can be passed by as many jobs as there are requests at one time. A batch always
+counts; single submits of the second in which it fills the queue may pass the cap by less than the margin.
 """
 
 import threading

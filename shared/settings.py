@@ -41,8 +41,9 @@ class Settings(BaseSettings):
     drain_s: float = Field(60, ge=0, validation_alias=_named("ATELIER_DRAIN_S"))
 
     max_body_mb: int = Field(64, ge=1, validation_alias=_named("ATELIER_MAX_BODY_MB"))
+    max_upload_mb: int = Field(512, ge=1, validation_alias=_named("ATELIER_MAX_UPLOAD_MB"))
     rate_per_minute: int = Field(1200, ge=1, validation_alias=_named("ATELIER_RATE_PER_MINUTE"))
-    queued_cap: int = Field(20_000, ge=1, validation_alias=_named("ATELIER_QUEUED_CAP"))
+    queued_cap: int = Field(100_000, ge=1, validation_alias=_named("ATELIER_QUEUED_CAP"))
     log_level: str = Field("INFO", validation_alias=_named("ATELIER_LOG_LEVEL"))
 
     @field_validator("home", "kinds_path")

@@ -1,22 +1,29 @@
 """The arrows of a job's life: every way in which its state changes, each one guarded statement, made once.
 
-`shared.jobs` follows them and nobody else. Each returns the rows that it changed and writes their audit event.
-A guard names the state it expects and, for a worker, the fence: the attempt, and the worker that holds it.
+`shared.jobs`, `shared.attempts` and `shared.batch_jobs` follow them and nobody else. Each returns the rows that it
+changed and writes their audit event. A guard names the state it expects and, for a worker, the fence: the attempt, and
+the worker that holds it.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Connection,
     Double,
+    RowMapping,
     Select,
     bindparam,
     cast,
     func,
     literal,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -30,15 +37,23 @@ MAX_CRASHES = 2
 PRIORITY_STEP_S = 60.0
 """A job of priority p overtakes one of p - 1 that was submitted up to this much earlier, and no more."""
 
+BATCH_BEHIND_S = 86_400.0
+"""A batch's jobs stand behind every job that their owner submits singly until this much later: whoever waits for one
+answer does not wait for ten thousand others first. Between owners it changes nothing, since whose turn it is comes
+before rank."""
+
+BATCH_STEP_S = 1e-6
+"""Within a batch the jobs go by their number: each is this much behind the one before it."""
+
 _JSON = JSONB()
 
 SUBMIT = """
 with made as (
     insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                      time_limit_s, parent_id, idempotency_key, fingerprint, run_at, rank)
+                      time_limit_s, parent_id, batch_id, batch_index, idempotency_key, fingerprint, run_at, rank)
     select %(id)s, %(owner_id)s, %(kind)s, cast(%(params)s as jsonb), %(title)s, 'queued', %(priority)s, %(pool)s,
-           %(device_pin)s, %(model)s, %(seed)s, %(time_limit_s)s, %(parent_id)s, %(idempotency_key)s, %(fingerprint)s,
-           due.at,
+           %(device_pin)s, %(model)s, %(seed)s, %(time_limit_s)s, %(parent_id)s, %(batch_id)s, %(batch_index)s,
+           %(idempotency_key)s, %(fingerprint)s, due.at,
            extract(epoch from greatest(now(), due.at)) - %(priority)s * %(step)s
     from (select coalesce(cast(%(run_at)s as timestamptz), now()) as at) as due
     where cast(%(cap)s as bigint) is null or not exists
@@ -56,15 +71,63 @@ select created_at, run_at from made
 In the driver's own form: on this hottest of paths SQLAlchemy's share would be the larger.
 """
 
+_COPIED = (
+    "id", "owner_id", "kind", "params", "title", "state", "priority", "rank", "pool", "device_pin", "model", "seed",
+    "time_limit_s", "batch_id", "batch_index",
+)  # fmt: skip
+SUBMIT_MANY = f"copy jobs ({', '.join(_COPIED)}) from stdin"
+LOG_SUBMITTED = text(
+    "insert into events (job_id, attempt, type) select id, attempt, 'submitted' from jobs where batch_id = :batch"
+)
 
-def _arrow(event: str, where: ColumnElement[bool], change: dict[str, Any]) -> Select[Any]:
-    """An UPDATE of the jobs that fit `where`, with its audit event, as one statement that returns the rows."""
+
+def copy_line(row: Mapping[str, Any], now: float) -> bytes:
+    """A drafted job of a batch as a line for `SUBMIT_MANY`; `now` is the database's clock in epoch seconds."""
+    rank = now - row["priority"] * PRIORITY_STEP_S + BATCH_BEHIND_S + row["batch_index"] * BATCH_STEP_S
+    given = {**row, "params": to_json(row["params"]).decode(), "state": JobState.QUEUED.value, "rank": rank}
+    return ("\t".join([_copied(given[name]) for name in _COPIED]) + "\n").encode()
+
+
+def _copied(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    told = str(value)
+    return told.translate(_ESCAPES) if _ESCAPED.search(told) else told
+
+
+_ESCAPED = re.compile(r"[\\\t\n\r]")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+RETRY_MANY = text(
+    """
+    with made as (
+        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
+                          time_limit_s, parent_id, batch_id, batch_index, rank)
+        select again.id, owner_id, kind, params, title, 'queued', priority, pool, device_pin, model,
+               coalesce(cast(params ->> 'seed' as bigint), cast(floor(random() * 9007199254740992) as bigint)),
+               time_limit_s, jobs.id, batch_id, batch_index,
+               extract(epoch from now()) - priority * :step + :behind + batch_index * :order
+        from unnest(cast(:ended as text[]), cast(:fresh as text[])) as again (ended, id) join jobs on jobs.id = ended
+        returning id, attempt
+    )
+    insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made
+    """
+).bindparams(step=PRIORITY_STEP_S, behind=BATCH_BEHIND_S, order=BATCH_STEP_S)
+"""The same requests again, under fresh ids, each with the job that ended as its parent, at the same number."""
+
+
+def _arrow(event: str, where: ColumnElement[bool], change: dict[str, Any], *, count: bool = False) -> Select[Any]:
+    """An UPDATE of the jobs that fit `where`, with its audit event, as one statement that returns the rows.
+
+    With `count` it returns only how many there were.
+    """
+    columns = (jobs.c.id, jobs.c.attempt) if count else tuple(jobs.c)
     changed = (
-        update(jobs).where(where).values(change | {"revision": jobs.c.revision + 1}).returning(*jobs.c).cte("changed")
+        update(jobs).where(where).values(change | {"revision": jobs.c.revision + 1}).returning(*columns).cte("changed")
     )
     line = select(changed.c.id, changed.c.attempt, literal(event), cast(bindparam("event_data", type_=_JSON), _JSON))
     logged = insert(events).from_select(["job_id", "attempt", "type", "data"], line).cte("logged")
-    return select(changed).add_cte(logged)
+    return (select(func.count()).select_from(changed) if count else select(changed)).add_cte(logged)
 
 
 def _given(name: str) -> BindParameter[Any]:
@@ -82,6 +145,7 @@ def _ended(state: JobState) -> dict[str, Any]:
 
 
 _MINE = (jobs.c.id == bindparam("job")) & (jobs.c.owner_id == bindparam("owner"))
+_OF_BATCH = (jobs.c.batch_id == bindparam("batch")) & (jobs.c.owner_id == bindparam("owner"))
 QUEUED = jobs.c.state == JobState.QUEUED
 _RUNNING = jobs.c.state == JobState.RUNNING
 _FENCE = (
@@ -108,6 +172,15 @@ _POISON = _ended(JobState.FAILED) | _CRASHED | _ERROR
 
 CANCEL_QUEUED = _arrow("cancelled", _MINE & QUEUED, _ended(JobState.CANCELLED))
 CANCEL_RUNNING = _arrow("cancel_requested", _MINE & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True})
+CANCEL_REST = (
+    _arrow("cancelled", _OF_BATCH & QUEUED, _ended(JobState.CANCELLED), count=True),
+    _arrow(
+        "cancel_requested",
+        _OF_BATCH & _RUNNING & ~jobs.c.cancel_requested,
+        {"cancel_requested": True},
+        count=True,
+    ),
+)
 START = _arrow(
     "claimed",
     (jobs.c.id == bindparam("job")) & QUEUED,
@@ -162,3 +235,20 @@ RECLAIM = _recovery(_ORPHANED)
 HOLD = update(jobs).where(_FENCE).values(lease_until=_in("lease_s")).returning(jobs.c.cancel_requested)
 HOLD_WITH_NEWS = HOLD.values(progress=_given("progress"), metrics=_given("metrics"), revision=jobs.c.revision + 1)
 POOLS_WITH_WORK = select(jobs.c.pool).where(QUEUED, jobs.c.run_at <= func.now()).group_by(jobs.c.pool)
+
+ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")
+"""For what touches the rows of several owners: in turn, or two of them could wait for each other."""
+
+
+def follow(
+    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
+) -> RowMapping | None:
+    """Take an arrow with one job; None where its guard did not hold."""
+    return connection.execute(arrow, given | {"event_data": event or {}}).mappings().one_or_none()
+
+
+def follow_all(
+    connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
+) -> list[str]:
+    """Take an arrow with every job that fits; their ids."""
+    return [row["id"] for row in connection.execute(arrow, given | {"event_data": event or {}}).mappings()]

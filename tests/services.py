@@ -44,7 +44,8 @@ class Services:
     def new_database(self) -> str:
         """A fresh migrated database; returns its name."""
         name = f"test_{next(_numbers)}"
-        self._execute(f"create database {name} template atelier")
+        # A copy of the files takes a third of the time of the default, which goes through the log.
+        self._execute(f"create database {name} template atelier strategy file_copy")
         return name
 
     def drop_database(self, name: str) -> None:

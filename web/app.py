@@ -10,8 +10,8 @@ from shared.db import Database
 from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
-from web import auth, incoming, openapi, pages, problems
-from web.api import artifacts, devices, health, jobs, keys, models
+from web import auth, incoming, openapi, pages, problems, uploads
+from web.api import artifacts, batches, cron, devices, health, jobs, keys, models, schedules
 from web.api import kinds as kinds_api
 from web.identities import Identities
 from web.limits import Limits
@@ -27,7 +27,18 @@ STREAMS = 20
 """Long waits (long polls, event streams) at a time in one process. Each holds one of its threads (32 under
 `atelier up`), and some must stay free for everything else."""
 
-_APIS = (jobs.api, kinds_api.api, artifacts.api, models.api, devices.api, keys.api, health.api)
+_APIS = (
+    jobs.api,
+    batches.api,
+    schedules.api,
+    cron.api,
+    kinds_api.api,
+    artifacts.api,
+    models.api,
+    devices.api,
+    keys.api,
+    health.api,
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -47,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_CONTENT_LENGTH=settings.max_body_mb << 20,
         MAX_FORM_MEMORY_SIZE=settings.max_body_mb << 20,
         MAX_FORM_PARTS=1_000,
+        **{uploads.MAX_LENGTH: settings.max_upload_mb << 20},
         SESSION_COOKIE_NAME="atelier",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response
 
 from shared.errors import Forbidden, Unauthorized
 from shared.keys import Identity, Scope
+from web import uploads
 from web.problems import wants_page
 from web.site import site
 
@@ -102,6 +103,9 @@ def check_form() -> None:
     if origin is not None and origin.partition("://")[2] != request.host:
         raise Forbidden("This form was sent from another site.", code="cross_site")
     sent = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
+    if not sent and uploads.is_taken() and not request.form:
+        # A form that stops midway reads as empty: of a token that never came, nothing can be said.
+        raise uploads.cut_off()
     if not hmac.compare_digest(sent.encode(), csrf_token().encode()):
         raise Forbidden("This page is too old to send. Reload it and try again.", code="stale_form")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic_core import from_json
 from werkzeug.datastructures import MultiDict
 
 from shared import kinds
@@ -15,6 +16,9 @@ from shared.errors import FieldError
 Turn = tuple[str, str]
 Typed = dict[str, str | list[Turn]]
 """The text of each field; of a conversation its turns, each a role and what was said."""
+
+AUTOMATIC = "Automatic"
+"""What a choice says that may be left out."""
 
 ROLES = ("system", "user", "assistant")
 MAX_TURNS = 200
@@ -145,6 +149,23 @@ def params(kind: str, typed: Typed) -> dict[str, Any]:
     return found
 
 
+def values(kind: str, name: str, text: str) -> list[Any]:
+    """One value of a field on each line that is not blank, as a batch varies it."""
+    prop = kinds.schema(kind)["properties"][name]
+    found = [_value(_flat(prop), _unescape(line)) for line in text.split("\n") if line.strip()]
+    return [_counted(each) for each in found] if _flat(prop).get("type") in {"integer", "number"} else found
+
+
+def lines(varied: Sequence[Any]) -> str:
+    """Values as they would have been typed: what `values` reads."""
+    return "\n".join(("on" if each else "off") if isinstance(each, bool) else _escape(_number(each)) for each in varied)
+
+
+def can_vary(field: Field) -> bool:
+    """Whether one line of text can stand for a value of this field."""
+    return field.widget not in {"messages", "lines"}
+
+
 def _field(
     name: str, prop: Mapping[str, Any], typed: str | list[Turn] | None, models: Sequence[ModelChoice], **marks: Any
 ) -> Field:
@@ -194,7 +215,7 @@ def _choices(
     else:
         unit = f" {hints['unit']}" if "unit" in hints else ""
         found = [Choice(_number(each), f"{_number(each)}{unit}") for each in prop.get("enum", ())]
-    blank = str(hints.get("placeholder", "")) or "Automatic"
+    blank = str(hints.get("placeholder", "")) or AUTOMATIC
     return [Choice("", blank), *found] if found and prop.get("nullable") else found
 
 
@@ -238,6 +259,14 @@ def _value(schema: Mapping[str, Any], text: str) -> Any:
         if _number(each) == text:
             return each
     return text.strip() if schema.get("type") in {"integer", "number"} else text
+
+
+def _counted(text: Any) -> Any:
+    """A number that is written as one; what is none stays text, and is refused with its own words."""
+    try:
+        return from_json(text)
+    except (TypeError, ValueError):
+        return text
 
 
 def _turns(form: MultiDict[str, str], name: str) -> list[Turn]:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from shared.errors import Invalid
 from shared.text import UNSTORABLE, storable
+from web import uploads
 
 _JSON_METHODS = {"POST", "PUT", "PATCH"}
 
@@ -19,6 +20,7 @@ _JSON_METHODS = {"POST", "PUT", "PATCH"}
 def register(app: Flask) -> None:
     """Check each request of this application, and put the headers on each answer that all of them carry."""
     app.before_request(_check_address)
+    app.before_request(uploads.allow_length)
     app.after_request(_harden)
 
 
@@ -30,8 +32,8 @@ def request_id() -> str:
 
 
 def check_json() -> None:
-    """A body under /api is JSON, can be read and can be stored. Runs once the key is known."""
-    if not request.path.startswith("/api") or request.method not in _JSON_METHODS:
+    """A body under /api is JSON, can be read and can be stored, but for uploads. Runs once the key is known."""
+    if not request.path.startswith("/api") or request.method not in _JSON_METHODS or uploads.is_taken():
         return
     body = request.get_data(cache=True)
     if not body:

@@ -53,13 +53,14 @@ def _mended(app: OpenAPI, made: dict[str, Any]) -> dict[str, Any]:
 def _describe_params(schemas: dict[str, Any]) -> None:
     """`params` of a job request: one schema for each kind, under the kind's name."""
     for name in kinds.names():
-        schema = kinds.schema(name)
+        schema = copy.deepcopy(kinds.schema(name))
         for definition, body in schema.pop("$defs", {}).items():
             schemas[f"{name}.{definition}"] = body
         schemas[f"{name}.params"] = _moved(schema, name)
     choices = [{"$ref": f"#/components/schemas/{name}.params"} for name in kinds.names()]
     schemas["JobRequest"]["properties"]["params"] = {"anyOf": choices, "description": "The params of the kind."}
-    schemas["JobRequest"]["properties"]["kind"] |= {"enum": kinds.names()}
+    for request in ("JobRequest", "BatchRequest"):
+        schemas[request]["properties"]["kind"] |= {"enum": kinds.names()}
 
 
 def _moved(schema: Any, kind: str) -> Any:
@@ -90,17 +91,23 @@ def _mend_operation(app: OpenAPI, path: str, method: str, operation: dict[str, A
 
 _HEADERS = {
     ("post", "/api/jobs"): ("Idempotency-Key",),
+    ("post", "/api/batches"): ("Idempotency-Key",),
+    ("post", "/api/batches/upload"): ("Idempotency-Key",),
+    ("get", "/api/batches/{batch_id}"): ("If-None-Match",),
     ("get", "/api/jobs/{job_id}"): ("Prefer", "If-None-Match"),
     ("get", "/api/jobs/{job_id}/events"): ("Last-Event-ID",),
     ("get", "/api/artifacts/{artifact_id}"): ("Range", "If-None-Match"),
+    ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("If-None-Match",),
 }
 _ANSWERS = {
     ("get", "/api/jobs/{job_id}"): ("304",),
+    ("get", "/api/batches/{batch_id}"): ("304",),
     ("get", "/api/jobs/{job_id}/events"): ("204",),
     ("get", "/api/artifacts/{artifact_id}"): ("206", "304"),
+    ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("304",),
 }
 _MEANINGS = {
-    "Idempotency-Key": "1 to 255 visible characters; the same key with the same body answers with the first job.",
+    "Idempotency-Key": "1 to 255 visible characters; the same key with the same body answers with what it made.",
     "Prefer": "`wait=N` holds the answer for up to N seconds, at most 60, until the job changes.",
     "If-None-Match": "The last ETag; 304 while nothing has changed.",
     "Last-Event-ID": "The id of the last event that arrived; what came later follows.",

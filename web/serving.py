@@ -1,5 +1,6 @@
 """What granian calls in each of its processes. It kills none of them when it is killed itself; the kernel does."""
 
+import gc
 from multiprocessing import parent_process
 
 from flask import Flask
@@ -16,4 +17,9 @@ def create_app() -> Flask:
     die_with_parent(parent=granian.pid if granian else None)
     settings = Settings()
     begin_logging(settings)
-    return app.create_app(settings)
+    made = app.create_app(settings)
+    for name in made.jinja_env.list_templates(extensions=("html",)):
+        made.jinja_env.get_template(name)  # compiled now, so that no first reader waits for it
+    gc.collect()
+    gc.freeze()  # what was made so far stays; no later collection has to walk through it
+    return made

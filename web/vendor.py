@@ -21,9 +21,11 @@ TARGET = Path(__file__).parent / "static" / "vendor"
 TEST_TARGET = Path(__file__).parents[1] / "tests" / "web" / "vendor"
 
 PAGE_ICONS = (
-    "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "chevron-right", "circle-question-mark", "clock",
-    "copy", "dices", "download", "file", "info", "key-round", "list-checks", "log-out", "minus", "moon", "plus",
-    "rotate-ccw", "search", "sparkles", "sun", "triangle-alert", "wand-sparkles", "wifi-off", "x",
+    "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "box", "calendar-clock", "chevron-right",
+    "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "dices", "download", "ellipsis", "file",
+    "image-up", "images", "info", "key-round", "languages", "layers", "list-checks", "log-out", "minus", "moon",
+    "pause", "pencil", "play", "plus", "rotate-ccw", "search", "sliders-horizontal", "sparkles", "star", "sun",
+    "trash-2", "triangle-alert", "wand-sparkles", "wifi-off", "x",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import mimetypes
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -19,8 +20,9 @@ from shared.db import Database
 from shared.errors import Superseded
 from shared.job import Job, Progress, Role
 from shared.library import ModelSource
-from shared.storage import Storage, fingerprint
+from shared.storage import Fingerprint, Storage, fingerprint
 from shared.text import clean
+from worker import thumbnails
 from worker.residency import Residency
 
 T = TypeVar("T")
@@ -64,9 +66,15 @@ class Attempt:
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far the job is, and hear whether to go on."""
         with self._lock:
-            self._progress = Progress(done, total, clean(note), clean(text[-MAX_LIVE_TEXT:]) if text else text)
-            self._news = True
             self.moved = time.monotonic()
+            self._progress = Progress(
+                done,
+                total,
+                clean(note),
+                clean(text[-MAX_LIVE_TEXT:]) if text else text,
+                *self._stepped(done, round(self.moved - self.began, 3)),
+            )
+            self._news = True
         self.check_cancelled()
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:  # noqa: ARG002 - curves come with training
@@ -95,7 +103,7 @@ class Attempt:
         media_type = media_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         new = self._uploaded(path, role, media_type, meta)
         if role != "preview":
-            self.outputs.append(new)
+            self.outputs.append(self._with_thumbnail(new, path))
         elif not artifacts.show_preview(self._db, self.job, new):
             raise Superseded
         with self._lock:
@@ -145,9 +153,31 @@ class Attempt:
             logging.getLogger(__name__).exception("the log of %s could not be stored", self.job_id)
             return []
 
+    def _stepped(self, done: int, at_s: float) -> tuple[float | None, float | None]:
+        """The seconds of the first step and of this one; None before there is one."""
+        if not done:
+            return None, None
+        first_s = self._progress.first_s
+        return at_s if first_s is None else first_s, at_s
+
     def _uploaded(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
+        content, key = self._stored(path)
+        return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
+
+    def _with_thumbnail(self, new: NewArtifact, path: Path) -> NewArtifact:
+        """An output that is a picture gets its size and, where it is large, a thumbnail: made once, here."""
+        if new.role != "output" or not new.media_type.startswith("image/"):
+            return new
+        measured = thumbnails.measure(path)
+        if measured is None:
+            return new
+        thumb_key = self._stored(measured.thumbnail)[1] if measured.thumbnail else None
+        return replace(new, width=measured.width, height=measured.height, thumb_key=thumb_key)
+
+    def _stored(self, path: Path) -> tuple[Fingerprint, str]:
+        """Put a file into the store; what it is, and its key."""
         content = fingerprint(path)
         key = artifacts.blob_key(self.job.owner_id, content.sha256)
         artifacts.announce(self._db, key, content.size)
         self._storage.put(key, path)
-        return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
+        return content, key

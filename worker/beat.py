@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared import artifacts, devices, jobs, listing
+from shared import artifacts, attempts, devices, kinds, listing, ticks
 from shared.db import Database
 from shared.errors import AtelierError
 from shared.logging import begin as begin_logging
@@ -37,6 +37,8 @@ class Beat:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        if settings.kinds_path is not None:
+            kinds.extend(settings.kinds_path)  # a due schedule is checked against its kind
         self._db = Database(settings.database_url, pool_size=2)
         self._storage = Storage(settings.storage)
         self._ringer = Ringer(settings)
@@ -49,25 +51,29 @@ class Beat:
     def run(self, stop: threading.Event) -> None:
         """Sweep until told to stop."""
         while not stop.is_set():
+            wait_s = self._settings.sweep_s
             try:
                 self.tick()
+                # A due tick does not wait for the sweep.
+                wait_s = min(wait_s, ticks.next_due_in(self._db) or wait_s)
             except AtelierError as error:
                 self._connected_since = None
                 log.warning("no sweep: %s", error)
             except Exception:
                 log.exception("the sweep failed")
-            stop.wait(self._settings.sweep_s)
+            stop.wait(wait_s)
 
     def tick(self) -> None:
-        """One sweep: expired leases, unheard bells, and now and then the garbage."""
+        """One sweep: expired leases, due schedules, unheard bells, and now and then the garbage."""
         self._db.ping()
         now = time.monotonic()
         self._connected_since = self._connected_since or now
         # After an outage of the database every lease looks expired; the workers first get the time to renew theirs.
         if now - self._connected_since >= self._settings.lease_s:
-            swept = jobs.sweep(self._db)
+            swept = attempts.sweep(self._db)
             if swept.requeued or swept.ended:
                 log.warning("%d job(s) of lost workers put back, %d ended", swept.requeued, swept.ended)
+        self._submit_due()
         self._ringer.ring(*listing.pools_with_work(self._db))
         self._sign.touch()
         if now - self._tidied_at >= _TIDY_EVERY_S and not self._tidying.is_alive():
@@ -75,10 +81,20 @@ class Beat:
             self._tidying = threading.Thread(target=self.tidy, name="tidy", daemon=True)
             self._tidying.start()
 
+    def _submit_due(self) -> None:
+        """In its own try: what is wrong with a schedule must not stop the sweep."""
+        try:
+            self._ringer.ring(*ticks.tick(self._db))
+        except AtelierError as error:
+            log.warning("due runs wait for the next sweep: %s", error)
+        except Exception:
+            log.exception("the schedules failed")
+
     def tidy(self) -> None:
         """Delete garbage, beside the sweep: a store that answers slowly must not keep jobs waiting."""
         try:
             devices.forget(self._db)
+            ticks.forget(self._db)
             stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
             while artifacts.discard_orphans(self._db, stale, self._storage.delete):
                 pass

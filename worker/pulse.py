@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shared import jobs, kinds
+from shared import attempts, kinds
 from shared.db import Database
 from shared.errors import AtelierError, Cancelled, Superseded, TimeLimit
 from shared.settings import Settings
@@ -106,7 +106,7 @@ class Pulse:
         self._watch_clock(attempt)
         news = attempt.news()
         progress, metrics = news or (None, None)
-        reply = jobs.pulse(self._db, attempt.job, self._settings.lease_s, progress, metrics)
+        reply = attempts.pulse(self._db, attempt.job, self._settings.lease_s, progress, metrics)
         if reply.lost:
             self._tell(attempt, Superseded)
         elif reply.cancel:
@@ -135,11 +135,11 @@ class Pulse:
         log.error("%s did not stop when told to: this process ends", attempt.job_id)
         reason = attempt.reason
         if reason is TimeLimit:
-            jobs.fail(self._db, attempt.job, "time_limit", time_limit_sentence(attempt.job.time_limit_s))
+            attempts.fail(self._db, attempt.job, "time_limit", time_limit_sentence(attempt.job.time_limit_s))
         elif reason is Drained:
-            jobs.release(self._db, attempt.job, "the worker shut down")
+            attempts.release(self._db, attempt.job, "the worker shut down")
         elif reason is Cancelled:
-            jobs.stop(self._db, attempt.job)
+            attempts.stop(self._db, attempt.job)
         _die()
 
 

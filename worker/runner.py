@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared import claims, devices, jobs, kinds
+from shared import attempts, claims, devices, kinds
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
@@ -73,7 +73,7 @@ class Runner:
 
     def _take_over(self) -> None:
         """Put back what an earlier process of this device left, and look for work."""
-        left = persist(lambda: jobs.reclaim(self.db, self.device.id, self.worker_id))
+        left = persist(lambda: attempts.reclaim(self.db, self.device.id, self.worker_id))
         if left.requeued or left.ended:
             log.warning("%s: %d job(s) of a lost worker put back, %d ended", self.device.id, left.requeued, left.ended)
         self._ready = True
@@ -133,7 +133,7 @@ class Runner:
         match error:
             case None:
                 persist(
-                    lambda: jobs.finish(
+                    lambda: attempts.finish(
                         self.db,
                         job,
                         attempt.outputs,
@@ -145,9 +145,9 @@ class Runner:
             case Superseded():
                 log.warning("%s attempt %d was superseded; its result is dropped", job.id, job.attempt)
             case Cancelled():
-                persist(lambda: jobs.stop(self.db, job))
+                persist(lambda: attempts.stop(self.db, job))
             case Drained():
-                persist(lambda: jobs.release(self.db, job, "the worker shut down"))
+                persist(lambda: attempts.release(self.db, job, "the worker shut down"))
             case TimeLimit():
                 self._fail(attempt, "time_limit", time_limit_sentence(job.time_limit_s))
             case _:
@@ -180,7 +180,9 @@ class Runner:
             log.error("%s attempt %d failed", attempt.job_id, attempt.job.attempt, exc_info=error)
             logs = attempt.save_log("".join(traceback.format_exception(error)))
         retry_s = self.settings.retry_s
-        persist(lambda: jobs.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs))
+        persist(
+            lambda: attempts.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs)
+        )
 
     def _claim(self) -> Job | None:
         claimant = Claimant(self.worker_id, self.device.id, self._pools())

@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.Column("vtime", sa.Double(), server_default="0", nullable=False),
         sa.Column("served_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("cap_running", sa.Integer(), server_default="1000", nullable=False),
-        sa.Column("cap_queued", sa.Integer(), server_default="20000", nullable=False),
+        sa.Column("cap_queued", sa.Integer(), server_default="100000", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("weight > 0", name=op.f("ck_owners_weight")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_owners")),

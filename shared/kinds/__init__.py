@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,19 @@ def validate(kind: str, data: Mapping[str, Any], *, strict: bool = True) -> Para
 
 
 def schema(kind: str) -> dict[str, Any]:
-    """The JSON schema of a kind's params, with `x-ui` hints on every field and the kind's own words on top."""
-    cls = params_class(kind)
+    """The JSON schema of a kind's params, with `x-ui` hints on every field and the kind's own words on top.
+
+    It is made once and shared, for a page asks for it dozens of times: whoever would change it takes a copy.
+    """
+    return _schema(kind, params_class(kind))
+
+
+@cache
+def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document = cls.model_json_schema()
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
+    document["x-presets"] = [asdict(preset) for preset in cls.presets]
     document["x-kind"] = {
         "name": kind, "icon": cls.icon, "output": cls.output, "pool": cls.pool, "models": cls.model_tasks(),
     }  # fmt: skip
@@ -89,3 +98,5 @@ def _check_declaration(kind: str, cls: type[Params]) -> None:
         raise RuntimeError(f"The kind {kind} must set {', '.join(missing)} on its params class {cls.__name__}.")
     for example in cls.examples:
         cls.model_validate(example, strict=True)
+    for preset in cls.presets:
+        cls.model_validate(preset.params, strict=True)

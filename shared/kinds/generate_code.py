@@ -9,6 +9,7 @@ from shared.kinds.params import (
     ModelRef,
     Output,
     Params,
+    Preset,
     Prompt,
     RepetitionPenalty,
     Seed,
@@ -36,6 +37,28 @@ class GenerateCode(Params):
         {"prompt": "Write a function is_prime(n) that says whether n is prime.", "max_new_tokens": 200, "seed": 1},
         {"prompt": "A button that shows an alert when it is clicked.", "language": "html", "max_new_tokens": 200},
     ]
+    presets: ClassVar[list[Preset]] = [
+        Preset(
+            "Python function",
+            {"prompt": "Write a function that returns the largest of three numbers.", "max_new_tokens": 160},
+        ),
+        Preset(
+            "Python over a list",
+            {"prompt": "Write a function that returns the average of a list of numbers.", "max_new_tokens": 160},
+        ),
+        Preset(
+            "JavaScript function",
+            {
+                "prompt": "Write a function that reverses a string.",
+                "language": "javascript",
+                "max_new_tokens": 160,
+            },
+        ),
+        Preset(
+            "List of links for a web page",
+            {"prompt": "A list with three links.", "language": "html", "max_new_tokens": 200, "temperature": 0},
+        ),
+    ]
 
     model: Annotated[str, ModelRef("text-generation")] = "smollm2-135m"
     prompt: Prompt
@@ -60,3 +83,7 @@ class GenerateCode(Params):
         ),
     ] = 3
     seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """A program half as long."""
+        return {"max_new_tokens": self.max_new_tokens // 2} if self.max_new_tokens > 1 else {}

@@ -4,11 +4,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Preset, Prompt, Seed, ui
 
 Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
 MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 8 * 2048 * 2048
+
+#: How far a picture is made smaller by itself, and where that begins if its size was the model's own.
+LEAST_SIDE, USUAL_SIDE = 64, 512
 
 
 def _number(value: Any) -> Any:
@@ -37,6 +40,14 @@ class GenerateImage(Params):
     examples: ClassVar[list[dict[str, Any]]] = [
         {"model": "digits", "prompt": "a photo of seven", "steps": 8, "seed": 7, "upscale": 1},
         {"prompt": "red apple", "seed": 1, "images": 2},
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset("One picture", {"prompt": "a red car"}),
+        Preset("Four to choose from", {"prompt": "monster", "images": 4}),
+        Preset("Another colour", {"prompt": "a blue apple", "images": 2}),
+        Preset("Not enlarged", {"prompt": "pizza", "upscale": 1}),
+        Preset("Quick draft", {"prompt": "a green tree", "steps": 8}),
+        Preset("Handwritten digit", {"model": "digits", "prompt": "a photo of seven", "images": 4}),
     ]
 
     model: Annotated[str, ModelRef("text-to-image")] = "emoji"
@@ -109,6 +120,18 @@ class GenerateImage(Params):
         ),
     ] = True
     seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """Half the sides, one picture, not enlarged; a usual size where even the model's own was too large."""
+        found: dict[str, Any] = {}
+        for name, side in (("width", self.width), ("height", self.height)):
+            if side is not None and side > LEAST_SIDE:
+                found[name] = max(LEAST_SIDE, side // 16 * 8)
+        if self.images > 1:
+            found["images"] = 1
+        if self.upscale != 1:
+            found["upscale"] = 1
+        return found or ({} if self.width and self.height else {"width": USUAL_SIDE, "height": USUAL_SIDE})
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

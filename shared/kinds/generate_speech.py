@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from shared.kinds.params import MAX_PROMPT, ModelRef, NotBlank, Output, Params, Seed, ui
+from shared.kinds.params import MAX_PROMPT, ModelRef, NotBlank, Output, Params, Preset, Seed, ui
 
 
 class GenerateSpeech(Params):
@@ -17,6 +17,14 @@ class GenerateSpeech(Params):
     examples: ClassVar[list[dict[str, Any]]] = [
         {"text": "Hello! This is a test.", "seed": 1},
         {"text": "The workshop is open. Every job waits its turn, and none is lost.", "speed": 1.1, "seed": 3},
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset("Announcement", {"text": "Welcome to the tour. Please keep to the left, and mind the step."}),
+        Preset("Slow and clear", {"text": "Please speak after the tone, and leave your number.", "speed": 0.8}),
+        Preset(
+            "Quick news", {"text": "Good morning. Here is the weather: sun in the north, rain later on.", "speed": 1.15}
+        ),
+        Preset("Numbers and dates", {"text": "The train leaves on 3 May 2026 at 14:35. A ticket costs $12.50."}),
     ]
 
     model: Annotated[str, ModelRef("text-to-speech")] = "hibari"

@@ -10,6 +10,7 @@ from shared.kinds.params import (
     ModelRef,
     Output,
     Params,
+    Preset,
     RepetitionPenalty,
     Seed,
     StopStrings,
@@ -47,6 +48,37 @@ class GenerateText(Params):
             ],
             "max_new_tokens": 24,
         },
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset(
+            "Short story",
+            {
+                "prompt": "Write a short story about a lighthouse keeper who finds a message in a bottle.",
+                "max_new_tokens": 300,
+                "temperature": 0.8,
+            },
+        ),
+        Preset("Question", {"prompt": "Why is the sky blue?", "max_new_tokens": 160, "temperature": 0.3}),
+        Preset(
+            "Friendly e-mail",
+            {
+                "prompt": "Write a short, friendly e-mail that thanks a colleague for her help with a project.",
+                "max_new_tokens": 200,
+                "temperature": 0.5,
+            },
+        ),
+        Preset(
+            "In the words of a pirate",
+            {
+                "prompt": "How is the weather today?",
+                "system": "You are a pirate. Answer as one.",
+                "max_new_tokens": 100,
+            },
+        ),
+        Preset(
+            "Three poems to choose from",
+            {"prompt": "Write a short poem about the sea at night.", "max_new_tokens": 100, "num_sequences": 3},
+        ),
     ]
 
     model: Annotated[str, ModelRef("text-generation")] = "smollm2-135m"
@@ -104,6 +136,15 @@ class GenerateText(Params):
         ),
     ] = False
     seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """One answer, half as long."""
+        found: dict[str, Any] = {}
+        if self.num_sequences > 1:
+            found["num_sequences"] = 1
+        if self.max_new_tokens > 1:
+            found["max_new_tokens"] = self.max_new_tokens // 2
+        return found
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:

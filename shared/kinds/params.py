@@ -4,6 +4,7 @@ Title, help, bounds and widget stand here or in the kind, once; the form, the JS
 validation read them from the schema. Knows no model and no form.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,6 +26,14 @@ MAX_SEED = 2**63 - 1
 MAX_PROMPT = 20_000
 
 
+@dataclass(frozen=True)
+class Preset:
+    """A starting point that people may choose: a few words for it, and params that work as they are."""
+
+    title: str
+    params: dict[str, Any]
+
+
 class Params(BaseModel):
     """The params of one kind. A subclass sets the class variables below and its fields; it does no work."""
 
@@ -40,6 +49,8 @@ class Params(BaseModel):
     time_limit_s: ClassVar[float] = 3600
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.
     examples: ClassVar[list[dict[str, Any]]]
+    #: Starting points that the form offers; each works well with the kind's own default model, or names another.
+    presets: ClassVar[list[Preset]] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -55,6 +66,10 @@ class Params(BaseModel):
     def headline(self) -> str:
         """What a list of jobs shows."""
         return str(getattr(self, "prompt", None) or self.title)
+
+    def smaller(self) -> dict[str, Any]:
+        """Settings that hold less in memory, for a job that ran out of it: only those that differ, maybe none."""
+        return {}
 
     @classmethod
     @cache

@@ -5,7 +5,7 @@ from itertools import count
 
 from sqlalchemy import text
 
-from shared import claims, devices, jobs, listing, owners
+from shared import attempts, claims, devices, jobs, listing, owners
 from shared.claims import Claimant
 from shared.db import Database
 from shared.job import Job, Progress
@@ -29,7 +29,7 @@ def serve(db: Database, times: int) -> list[Job]:
     for _ in range(times):
         job = claims.claim(db, me, lease_s=30)
         assert job is not None
-        jobs.finish(db, job, [], progress=Progress(), metrics={})
+        attempts.finish(db, job, [], progress=Progress(), metrics={})
         served.append(job)
     return served
 
@@ -90,7 +90,7 @@ def test_a_job_whose_model_is_resident_goes_before_another_for_a_while(db: Datab
     near = claims.claim(db, worker(), lease_s=30, resident=["warm"])
     assert near is not None
     assert near.id == loaded.id
-    jobs.release(db, near, "test")
+    attempts.release(db, near, "test")
     with db.begin() as connection:
         connection.execute(text("update jobs set run_at = run_at - interval '11 s' where id = :id"), {"id": plain.id})
     late = claims.claim(db, worker(), lease_s=30, resident=["warm"])

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from shared import artifacts, claims, jobs, listing, owners
+from shared import artifacts, attempts, claims, jobs, listing, owners
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from shared.job import Job, JobState, Progress
 from shared.owners import Owner
+from shared.transitions import MAX_CRASHES
 
 HERE = Claimant("wkr_a", "host/cpu:0", ("cpu", "accelerated"))
 THERE = Claimant("wkr_b", "host/cpu:1", ("cpu", "accelerated"))
@@ -34,7 +35,7 @@ def types(db: Database, job: Job) -> list[str]:
 
 
 def finish(db: Database, job: Job, outputs: list[NewArtifact] | None = None) -> JobState | None:
-    return jobs.finish(db, job, outputs or [], progress=Progress(3, 3), metrics={"steps": 3.0})
+    return attempts.finish(db, job, outputs or [], progress=Progress(3, 3), metrics={"steps": 3.0})
 
 
 def stored(db: Database, owner: Owner, name: str = "count.txt", role: str = "output") -> NewArtifact:
@@ -46,7 +47,7 @@ def stored(db: Database, owner: Owner, name: str = "count.txt", role: str = "out
 def test_a_job_goes_from_submit_to_success_with_one_event_each(db: Database, owner: Owner) -> None:
     submitted = submit(db, owner)
     running = claim(db)
-    assert jobs.pulse(db, running, 30, Progress(1, 3, "one")) == jobs.PulseReply(cancel=False, lost=False)
+    assert attempts.pulse(db, running, 30, Progress(1, 3, "one")) == attempts.PulseReply(cancel=False, lost=False)
     assert finish(db, running, [stored(db, owner)]) is JobState.SUCCEEDED
 
     ended = listing.get(db, owner.id, submitted.id)
@@ -98,7 +99,7 @@ def test_a_running_job_is_told_by_its_pulse_and_a_cancel_beats_a_late_success(db
     job = submit(db, owner)
     running = claim(db)
     assert jobs.cancel(db, owner.id, job.id).cancel_requested
-    assert jobs.pulse(db, running, 30).cancel
+    assert attempts.pulse(db, running, 30).cancel
     assert finish(db, running, [stored(db, owner)]) is JobState.CANCELLED
     assert artifacts.of_jobs(db, owner.id, [job.id])[job.id] == []
     assert types(db, job) == ["submitted", "claimed", "cancel_requested", "cancelled"]
@@ -124,7 +125,7 @@ def test_retry_makes_a_new_job_with_a_parent_and_leaves_the_old_one(db: Database
     job = submit(db, owner)
     with pytest.raises(Conflict):
         jobs.retry(db, owner, job.id)
-    jobs.fail(db, claim(db), "probe", "No.")
+    attempts.fail(db, claim(db), "probe", "No.")
     again = jobs.retry(db, owner, job.id).job
     assert (again.parent_id, again.state, again.params) == (job.id, JobState.QUEUED, job.params)
     assert listing.get(db, owner.id, job.id).state is JobState.FAILED
@@ -132,18 +133,18 @@ def test_retry_makes_a_new_job_with_a_parent_and_leaves_the_old_one(db: Database
 
 def test_a_passing_failure_is_retried_with_back_off_until_the_budget_is_spent(db: Database, owner: Owner) -> None:
     job = submit(db, owner)
-    for failures in range(1, jobs.MAX_FAILURES):
-        assert jobs.fail(db, claim(db), "net", "Away.", retryable=True, retry_s=0.01) is JobState.QUEUED
+    for failures in range(1, attempts.MAX_FAILURES):
+        assert attempts.fail(db, claim(db), "net", "Away.", retryable=True, retry_s=0.01) is JobState.QUEUED
         waiting = listing.get(db, owner.id, job.id)
         assert (waiting.failures, waiting.attempt) == (failures, failures)
         time.sleep(0.05)
-    assert jobs.fail(db, claim(db), "net", "Away.", retryable=True) is JobState.FAILED
+    assert attempts.fail(db, claim(db), "net", "Away.", retryable=True) is JobState.FAILED
     assert listing.get(db, owner.id, job.id).error_code == "net"
 
 
 def test_a_job_that_backs_off_is_not_claimed_before_its_time(db: Database, owner: Owner) -> None:
     submit(db, owner)
-    jobs.fail(db, claim(db), "net", "Away.", retryable=True, retry_s=60)
+    attempts.fail(db, claim(db), "net", "Away.", retryable=True, retry_s=60)
     assert claims.claim(db, HERE, lease_s=30) is None
 
 
@@ -151,14 +152,14 @@ def test_a_lost_lease_is_put_back_and_the_old_worker_can_write_nothing_more(db: 
     job = submit(db, owner)
     zombie = claim(db, HERE, lease_s=0.01)
     time.sleep(0.05)
-    report = jobs.sweep(db)
+    report = attempts.sweep(db)
     assert (report.requeued, report.ended, report.pools) == (1, 0, ["accelerated"])
     current = claim(db, THERE)
 
-    assert jobs.pulse(db, zombie, 30, Progress(2, 3)).lost
+    assert attempts.pulse(db, zombie, 30, Progress(2, 3)).lost
     assert finish(db, zombie, [stored(db, owner, "zombie.txt")]) is None
-    assert jobs.fail(db, zombie, "late", "Too late.") is None
-    assert not jobs.release(db, zombie, "late")
+    assert attempts.fail(db, zombie, "late", "Too late.") is None
+    assert not attempts.release(db, zombie, "late")
     assert not artifacts.show_preview(db, zombie, stored(db, owner, "late.jpg", "preview"))
     assert finish(db, current, [stored(db, owner, "current.txt")]) is JobState.SUCCEEDED
 
@@ -169,16 +170,16 @@ def test_a_lost_lease_is_put_back_and_the_old_worker_can_write_nothing_more(db: 
 def test_a_lease_that_was_renewed_is_not_swept(db: Database, owner: Owner) -> None:
     submit(db, owner)
     running = claim(db, HERE, lease_s=0.01)
-    jobs.pulse(db, running, 30)
-    assert jobs.sweep(db).requeued == 0
+    attempts.pulse(db, running, 30)
+    assert attempts.sweep(db).requeued == 0
 
 
 def test_a_job_that_takes_two_workers_with_it_is_poison(db: Database, owner: Owner) -> None:
     job = submit(db, owner)
-    for _ in range(jobs.MAX_CRASHES):
+    for _ in range(MAX_CRASHES):
         claim(db, HERE, lease_s=0.01)
         time.sleep(0.05)
-        jobs.sweep(db)
+        attempts.sweep(db)
     ended = listing.get(db, owner.id, job.id)
     assert (ended.state, ended.error_code, ended.crashes) == (JobState.FAILED, "poison", 2)
 
@@ -188,22 +189,22 @@ def test_a_cancelled_job_whose_worker_died_is_cancelled_by_the_sweep(db: Databas
     claim(db, HERE, lease_s=0.01)
     jobs.cancel(db, owner.id, job.id)
     time.sleep(0.05)
-    assert jobs.sweep(db).ended == 1
+    assert attempts.sweep(db).ended == 1
     assert listing.get(db, owner.id, job.id).state is JobState.CANCELLED
 
 
 def test_a_new_worker_of_a_device_takes_back_what_the_last_one_left_at_once(db: Database, owner: Owner) -> None:
     job = submit(db, owner)
     claim(db, HERE)
-    assert jobs.reclaim(db, HERE.device, HERE.worker_id).requeued == 0
-    assert jobs.reclaim(db, HERE.device, "wkr_new").requeued == 1
+    assert attempts.reclaim(db, HERE.device, HERE.worker_id).requeued == 0
+    assert attempts.reclaim(db, HERE.device, "wkr_new").requeued == 1
     assert listing.get(db, owner.id, job.id).crashes == 1
 
 
 def test_a_drained_job_goes_back_at_no_cost_and_keeps_its_place(db: Database, owner: Owner) -> None:
     first = submit(db, owner)
     submit(db, owner)
-    assert jobs.release(db, claim(db), "drain")
+    assert attempts.release(db, claim(db), "drain")
     back = listing.get(db, owner.id, first.id)
     assert (back.failures, back.crashes, back.state) == (0, 0, JobState.QUEUED)
     assert claim(db, THERE).id == first.id
@@ -225,7 +226,7 @@ def test_concurrent_sweeps_and_claims_lose_nothing_and_double_nothing(db: Databa
     def drain(number: int) -> None:
         me = Claimant(f"wkr_{number}", f"host/cpu:{number}", ("accelerated",))
         while (job := claims.claim(db, me, lease_s=30)) is not None:
-            jobs.sweep(db)
+            attempts.sweep(db)
             assert finish(db, job) is JobState.SUCCEEDED
             with lock:
                 done.append(job.id)
@@ -269,3 +270,10 @@ def test_only_blobs_that_no_artifact_names_are_garbage(db: Database, owner: Owne
     assert artifacts.discard_orphans(db, now, discarded.append) == 1
     assert artifacts.discard_orphans(db, now, discarded.append) == 0
     assert discarded == [lost.key]
+
+
+def test_progress_told_by_a_newer_release_can_be_read(db: Database, owner: Owner) -> None:
+    job = submit(db, owner)
+    with db.begin() as connection:
+        connection.execute(text("""update jobs set progress = '{"done": 3, "mood": "good"}'"""))
+    assert listing.get(db, owner.id, job.id).progress == Progress(3)

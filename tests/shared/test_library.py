@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import archives, artifacts, claims, jobs, library
+from shared import archives, artifacts, attempts, claims, jobs, library
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
@@ -106,7 +106,7 @@ def test_a_model_that_a_job_made_can_be_used(
     artifacts.announce(db, key, content.size)
     storage.put(key, archive)
     made = NewArtifact("model", "model.zip", "application/zip", content.size, content.sha256, key)
-    jobs.finish(db, job, [made], progress=Progress(), metrics={})
+    attempts.finish(db, job, [made], progress=Progress(), metrics={})
     artifact_id = artifacts.of_jobs(db, owner.id, [job.id])[job.id][0].id
 
     library.add(db, owner.id, name="trained", task="text-generation", source=f"artifact:{artifact_id}")

@@ -1,13 +1,22 @@
 """A whole application on real Postgres, two owners with keys, and a browserless client."""
 
+import os
 import re
-from collections.abc import Iterator
+import shutil
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache, FileSystemBytecodeCache
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from shared import keys, library, owners
@@ -15,6 +24,7 @@ from shared.db import Database
 from shared.keys import SCOPES
 from shared.owners import Owner
 from shared.settings import Settings
+from tests.web.browsing import FLAGS, WIDE, Watched
 from tests.web.driving import Driver
 from web.app import create_app
 
@@ -27,12 +37,19 @@ _MODELS = {
 }
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
+    """Templates as they were compiled for the first application: each test has one of its own."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(settings: Settings, db: Database) -> Iterator[Flask]:
+def app(settings: Settings, db: Database, compiled: BytecodeCache) -> Iterator[Flask]:
     """The application, with a library that has a model of each task; nothing ever opens their files."""
     for name, task in _MODELS.items():
         library.add(db, None, name=name, task=task, source=f"hub:demo/{name}", revision="0" * 40, title=name.title())
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = compiled
     yield app
     app.extensions["atelier"].db.dispose()
 
@@ -100,3 +117,62 @@ def theirs(app: Flask, stranger_secret: str) -> Visitor:
     visitor = Visitor(app.test_client())
     assert visitor.post("/login", key=stranger_secret).status_code == 303
     return visitor
+
+
+# ---- a real browser ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. Its absence fails in CI and skips elsewhere."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        sentence = "No Chromium: install the system's package `chromium`, or name one in CHROMIUM."
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def url(app: Flask) -> Iterator[str]:
+    """The application, served by threads of this process."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join(10)
+
+
+@pytest.fixture
+def open_page(browser: Browser, url: str, secret: str) -> Iterator[Callable[..., Page]]:
+    """Opens a path in a browser context of its own, logged in."""
+    contexts: list[BrowserContext] = []
+    watched: list[Watched] = []
+
+    def open_(path: str, *, login: bool = True, **options: Any) -> Page:
+        context = browser.new_context(base_url=url, **{"viewport": WIDE, **options})
+        contexts.append(context)
+        watched.append(Watched(context, url))
+        page = watched[-1].page
+        if login:
+            page.goto(f"/login?key={secret}&next={path}")
+        else:
+            page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [error for each in watched for error in each.errors] == []
+
+
+@pytest.fixture
+def png() -> bytes:
+    """A small real picture."""
+    made = BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(made, "png")
+    return made.getvalue()

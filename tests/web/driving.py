@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared import artifacts, claims, jobs
+from shared import artifacts, attempts, claims, jobs
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
@@ -35,7 +35,7 @@ class Driver:
         return job
 
     def step(self, job: Job, done: int, total: int = 8, note: str = "", text: str | None = None) -> None:
-        assert not jobs.pulse(self.db, job, LEASE_S, Progress(done, total, note, text)).lost
+        assert not attempts.pulse(self.db, job, LEASE_S, Progress(done, total, note, text)).lost
 
     def file(self, role: Role, name: str, media_type: str, content: bytes, **meta: Any) -> NewArtifact:
         path = self.folder / name
@@ -47,7 +47,7 @@ class Driver:
         return NewArtifact(role, name, media_type, found.size, found.sha256, key, meta)
 
     def finish(self, job: Job, *files: NewArtifact) -> None:
-        jobs.finish(self.db, job, list(files), progress=Progress(8, 8), metrics={"tokens_per_second": 41.25})
+        attempts.finish(self.db, job, list(files), progress=Progress(8, 8), metrics={"tokens_per_second": 41.25})
 
     def fail(self, job: Job, code: str, message: str, *logs: NewArtifact) -> None:
-        jobs.fail(self.db, job, code, message, logs=list(logs))
+        attempts.fail(self.db, job, code, message, logs=list(logs))

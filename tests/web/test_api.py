@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
-from shared import artifacts, claims, jobs, keys
+from shared import artifacts, attempts, claims, keys
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
@@ -67,7 +67,7 @@ def finish(db: Database, settings: Settings, job: Job, content: bytes = b"012345
     artifacts.announce(db, key, known.size)
     Storage(settings.storage).put(key, path)
     made = NewArtifact("output", name, "text/plain", known.size, known.sha256, key)
-    jobs.finish(db, job, [made], progress=Progress(1, 1), metrics={"seconds": 1.0})
+    attempts.finish(db, job, [made], progress=Progress(1, 1), metrics={"seconds": 1.0})
 
 
 # ---- a job's way ----------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_events_follow_a_job_to_its_end_and_resume(api: Api, db: Database, setti
     def work() -> None:
         time.sleep(0.4)
         running = claim(db)
-        jobs.pulse(db, running, 30, Progress(1, 2, "half"))
+        attempts.pulse(db, running, 30, Progress(1, 2, "half"))
         time.sleep(0.4)
         finish(db, settings, running)
 
@@ -234,7 +234,7 @@ def test_a_page_made_by_a_job_is_never_shown_inline(api: Api, db: Database, sett
     artifacts.announce(db, key, known.size)
     Storage(settings.storage).put(key, path)
     made = NewArtifact("output", "evil.html", "text/html", known.size, known.sha256, key)
-    jobs.finish(db, job, [made], progress=Progress(), metrics={})
+    attempts.finish(db, job, [made], progress=Progress(), metrics={})
     url = api("GET", f"/api/jobs/{job_id}").json["artifacts"][0]["url"]
     assert api("GET", f"{url}?inline=true").headers["Content-Disposition"].startswith("attachment")
 

@@ -3,111 +3,18 @@
 One browser for all tests, Debian's Chromium driven by Playwright; the application runs in a thread of the test.
 """
 
-import os
-import shutil
-import threading
-from collections.abc import Callable, Iterator
-from io import BytesIO
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 
 from shared import listing
 from shared.db import Database
 from shared.owners import Owner
+from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits, violations
 from tests.web.driving import Driver
 from web.pages import job as job_page
-
-AXE = Path(__file__).parent / "vendor" / "axe.js"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-WIDE, PHONE = {"width": 1360, "height": 860}, {"width": 390, "height": 844}
-FLAGS = [
-    "--no-sandbox",  # tests may run as root
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium. Its absence fails in CI and skips elsewhere."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        sentence = "No Chromium: install the system's package `chromium`, or name one in CHROMIUM."
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def url(app: Flask) -> Iterator[str]:
-    """The application, served by threads of this process."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join(10)
-
-
-class Watched:
-    """A page with the promises that hold on every one: no error in its console, no request off its origin."""
-
-    def __init__(self, context: BrowserContext, url: str) -> None:
-        self.page = context.new_page()
-        self.errors: list[str] = []
-        self._url = url
-        self.page.set_default_timeout(20_000)
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._check)
-
-    def _hear(self, message: ConsoleMessage) -> None:
-        # The browser itself notes these: errors that a test asks for, and a network that it cuts.
-        meant = ("status of 422", "status of 404", "ERR_INTERNET_DISCONNECTED")
-        if message.type == "error" and not any(words in message.text for words in meant):
-            self.errors.append(message.text)
-
-    def _check(self, request: Request) -> None:
-        if not request.url.startswith((self._url, "data:", "blob:")):
-            self.errors.append(f"a request to {request.url}")
-
-
-@pytest.fixture
-def open_page(browser: Browser, url: str, secret: str) -> Iterator[Callable[..., Page]]:
-    """Opens a path in a browser context of its own, logged in."""
-    contexts: list[BrowserContext] = []
-    watched: list[Watched] = []
-
-    def open_(path: str, *, login: bool = True, **options: Any) -> Page:
-        context = browser.new_context(base_url=url, **{"viewport": WIDE, **options})
-        contexts.append(context)
-        watched.append(Watched(context, url))
-        page = watched[-1].page
-        if login:
-            page.goto(f"/login?key={secret}&next={path}")
-        else:
-            page.goto(path)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert [error for each in watched for error in each.errors] == []
-
 
 # ---- a job, seen ----------------------------------------------------------------------------------------------------
 
@@ -307,26 +214,14 @@ def every_page(driver: Driver, png: bytes) -> list[str]:
     return ["/?kind=generate_image", "/?kind=generate_text", *ended, "/jobs", "/jobs?q=nothing", "/docs"]
 
 
-@pytest.fixture
-def png() -> bytes:
-    """A small real picture."""
-    made = BytesIO()
-    Image.new("RGB", (64, 64), "teal").save(made, "png")
-    return made.getvalue()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_accessible(
-    open_page: Callable[..., Page], driver: Driver, png: bytes, scheme: str, size: dict[str, int]
-) -> None:
-    page = open_page("/jobs", viewport=size, color_scheme=scheme, reduced_motion="reduce")
+def test_accessible(open_page: Callable[..., Page], driver: Driver, png: bytes, size: dict[str, int]) -> None:
+    page = open_page("/jobs", viewport=size, reduced_motion="reduce")
     for path in every_page(driver, png):
         page.goto(path)
         for summary in page.locator("details.more > summary, .note details > summary").all():
             summary.click()
-        # A scheme changes colours and nothing else.
-        assert _violations(page, rules=RULES if scheme == "light" else ["color-contrast"]) == [], path
+        assert_accessible(page, path)
 
 
 def test_login_and_errors_are_accessible(open_page: Callable[..., Page]) -> None:
@@ -334,22 +229,11 @@ def test_login_and_errors_are_accessible(open_page: Callable[..., Page]) -> None
     expect(page.get_by_label("Key")).to_be_focused()
     for path in ("/login", "/offline", "/nowhere"):
         page.goto(path)
-        assert _violations(page) == [], path
+        assert violations(page) == [], path
 
 
 def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Callable[..., Page], driver: Driver, png: bytes) -> None:
     page = open_page("/jobs", viewport={"width": 320, "height": 640})
     for path in every_page(driver, png):
         page.goto(path)
-        width = page.evaluate("document.documentElement.scrollWidth")
-        assert width <= 320, f"{path} is {width} px wide"
-
-
-def _violations(page: Page, rules: list[str] = RULES) -> list[str]:
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
-    return [
-        f"{each['id']}: {node['html'][:200]} {node['any'][0]['message'] if node['any'] else ''}"
-        for each in found["violations"]
-        for node in each["nodes"][:3]
-    ]
+        assert_fits(page, path)

@@ -1,6 +1,6 @@
-"""The bytes of artifacts: streamed, by range, and never run by a browser as part of this site."""
+"""Artifacts: listed, starred, packed, and streamed by range. No browser runs one as a part of this site."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from urllib.parse import quote
 
@@ -10,10 +10,22 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_range_header
 from werkzeug.wrappers import Response as BaseResponse
 
-from shared import artifacts
+from shared import artifacts, gallery
+from shared.errors import NotFound
+from shared.gallery import Item
 from shared.job import Artifact
 from shared.storage import Storage
-from web.api.bodies import ArtifactPath, ArtifactQuery, ProblemBody
+from web.answers import json_answer
+from web.api.artifact_bodies import (
+    ArtifactPageBody,
+    ArtifactPath,
+    ArtifactQuery,
+    ArtifactsQuery,
+    ListedArtifactBody,
+    ZipRequest,
+)
+from web.api.bodies import ProblemBody
+from web.api.rendering import listed_body
 from web.auth import identity, needs
 from web.site import site
 
@@ -37,6 +49,73 @@ SHOWN = {
     "text/plain",
 }
 """Types that a browser shows without running anything."""
+
+
+@api.get("", responses={200: ArtifactPageBody})
+@needs("jobs:read")
+def page(query: ArtifactsQuery) -> Response:
+    """Your files, newest first, by filter and cursor."""
+    found = gallery.page(
+        site().db,
+        identity().owner.id,
+        role=query.role,
+        media=query.media,
+        starred=query.starred,
+        search=query.q,
+        model=query.model,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return json_answer({"artifacts": [listed_body(item) for item in found.items], "next": found.next})
+
+
+@api.post("/zip", responses={200: {"content": {"application/zip": {"schema": {"type": "string"}}}}})
+@needs("jobs:read")
+def zipped(body: ZipRequest) -> Response:
+    """These files as one zip archive, with a line of settings for each in settings.jsonl at its end."""
+    return zip_answer(gallery.items(site().db, identity().owner.id, body.ids))
+
+
+@api.post("/<artifact_id>/star", responses={200: ListedArtifactBody})
+@needs("jobs:write")
+def star(path: ArtifactPath) -> Response:
+    """Star a file."""
+    return json_answer(listed_body(gallery.star(site().db, identity().owner.id, path.artifact_id)))
+
+
+@api.delete("/<artifact_id>/star", responses={200: ListedArtifactBody})
+@needs("jobs:write")
+def unstar(path: ArtifactPath) -> Response:
+    """Take its star away."""
+    return json_answer(listed_body(gallery.unstar(site().db, identity().owner.id, path.artifact_id)))
+
+
+@api.get("/<artifact_id>/thumbnail", responses={200: {"content": {"image/webp": {"schema": {"type": "string"}}}}})
+@needs("jobs:read")
+def thumbnail(path: ArtifactPath) -> BaseResponse:
+    """A small picture of a picture, 512 pixels at most; one that is small itself, or older than thumbnails, whole."""
+    here = site()
+    artifact = artifacts.get(here.db, identity().owner.id, path.artifact_id)
+    if not artifact.media_type.startswith("image/"):
+        raise NotFound("This artifact is no picture.")
+    key, media_type = artifact.key, artifact.media_type
+    if artifact.thumb_key:
+        key, media_type = artifact.thumb_key, "image/webp"
+    chunks = here.storage.stream(key)
+    answer = Response(chain([next(chunks, b"")], chunks), mimetype=media_type)
+    _make_safe(answer, artifact, inline=True)
+    del answer.headers["Accept-Ranges"]
+    answer.set_etag(f"{key.rpartition('/')[2]}-thumbnail")
+    return answer.make_conditional(request)
+
+
+def zip_answer(chosen: Sequence[Item]) -> Response:
+    """A selection as an archive. The first chunk is made now, so that a fault from the start is an error answer."""
+    packed = gallery.archive(site().storage, chosen, listed_body)
+    answer = Response(chain([next(packed, b"")], packed), mimetype="application/zip")
+    answer.headers["Content-Disposition"] = "attachment; filename=atelier.zip"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @api.get("/<artifact_id>", responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}})

@@ -6,7 +6,8 @@ from flask_openapi.blueprint import APIBlueprint
 from shared import devices, listing
 from shared.errors import NotFound
 from web.answers import json_answer
-from web.api.bodies import DevicesBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.device_bodies import DeviceBody, DevicePath, DevicesBody
 from web.auth import identity, needs
 from web.site import site
 
@@ -23,6 +24,22 @@ def index() -> Response:
     return json_answer(body)
 
 
+@api.post("/<path:device_id>/drain", responses={200: DeviceBody})
+@needs("admin")
+def drain(path: DevicePath) -> Response:
+    """Let a device finish what it runs and take no new jobs, until it is told to take them again."""
+    devices.drain(site().db, path.device_id)
+    return json_answer(_body(devices.get(site().db, path.device_id)))
+
+
+@api.post("/<path:device_id>/resume", responses={200: DeviceBody})
+@needs("admin")
+def resume(path: DevicePath) -> Response:
+    """Let a device take jobs again."""
+    devices.drain(site().db, path.device_id, wanted=False)
+    return json_answer(_body(devices.get(site().db, path.device_id)))
+
+
 def _body(device: devices.Device) -> dict[str, object]:
     return {
         "id": device.id,
@@ -32,6 +49,7 @@ def _body(device: devices.Device) -> dict[str, object]:
         "pool": device.pool,
         "state": device.state if device.alive else "lost",
         "alive": device.alive,
+        "drain_requested": device.drain_requested,
         "note": device.note,
         "memory_total": device.memory_total,
         "memory_used": device.memory_used,

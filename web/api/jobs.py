@@ -1,6 +1,5 @@
 """Jobs: submit, look, wait, list, cancel, retry, follow."""
 
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,9 +12,11 @@ from shared import artifacts, jobs, listing
 from shared.errors import AtelierError, Invalid, NotFound, Unavailable
 from shared.job import Job
 from web.answers import json_answer, json_text
-from web.api.bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.job_bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest
 from web.api.rendering import job_body
 from web.auth import identity, needs
+from web.idempotency import idempotency_key
 from web.site import site
 
 api = APIBlueprint(
@@ -27,8 +28,6 @@ COMMENT_EVERY_S = 5.0
 """Also how soon it is noticed that a watcher has gone, and its seat is free."""
 
 MAX_STREAM_S = 600.0
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 
 @api.post("", responses={202: JobBody})
@@ -42,7 +41,7 @@ def submit(body: JobRequest) -> Response:
             identity().owner,
             body.kind,
             body.params,
-            idempotency_key=_idempotency_key(),
+            idempotency_key=idempotency_key(),
             priority=body.priority,
             pool=body.pool,
             device=body.device,
@@ -70,6 +69,7 @@ def page(query: JobQuery) -> Response:
         kind=query.kind,
         model=query.model,
         search=query.q,
+        batch_id=query.batch,
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -183,16 +183,6 @@ def _preferred_wait() -> int:
             digits = value.strip().strip('"')
             return min(MAX_WAIT_S, int(digits)) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else 0
     return 0
-
-
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    key = key.strip().strip('"')
-    if not _KEY.match(key):
-        raise Invalid("An Idempotency-Key has 1 to 255 visible characters.", code="bad_key", field="Idempotency-Key")
-    return key
 
 
 def _answer(job: Job, status: int = 200, *, new: bool = False) -> Response:

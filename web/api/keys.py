@@ -7,9 +7,10 @@ from flask_openapi.blueprint import APIBlueprint
 
 from shared import keys, owners
 from shared.errors import Forbidden
-from shared.keys import Key
+from shared.keys import Identity, Key, NewKey
 from web.answers import json_answer
-from web.api.bodies import KeyBody, KeyPath, KeyQuery, KeyRequest, KeysBody, NewKeyBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.key_bodies import KeyBody, KeyPath, KeyQuery, KeyRequest, KeysBody, NewKeyBody
 from web.auth import identity, needs
 from web.site import site
 
@@ -34,21 +35,7 @@ def index(query: KeyQuery) -> Response:
 @needs("keys:write")
 def create(body: KeyRequest) -> Response:
     """Make a key; its secret is in this answer and nowhere else. Only an admin gives what it does not have."""
-    who = identity()
-    admin = "admin" in who.scopes
-    if not admin and (body.owner is not None or not set(body.scopes) <= who.scopes):
-        raise Forbidden("A key can give no more than it has. This needs an admin key.", code="admin_only")
-    here, owner = site(), who.owner
-    if body.owner is not None:
-        owner = owners.ensure(here.db, body.owner, cap_queued=here.settings.queued_cap)
-    made = keys.create(
-        here.db,
-        owner.id,
-        body.label,
-        tuple(body.scopes),
-        expires_at=body.expires_at,
-        rate_per_minute=body.rate_per_minute,
-    )
+    made = make_for(identity(), body)
     return json_answer(_body(made.key) | {"secret": made.secret}, 201)
 
 
@@ -59,6 +46,30 @@ def revoke(path: KeyPath) -> Response:
     who = identity()
     ended = keys.revoke(site().db, None if "admin" in who.scopes else who.owner.id, path.key_id)
     return json_answer(_body(ended))
+
+
+def make_for(who: Identity, asked: KeyRequest) -> NewKey:
+    """Make a key for whoever asks.
+
+    Raises:
+        Forbidden: the key would give more than the one that asks has.
+    """
+    admin = "admin" in who.scopes
+    if not admin and (asked.owner is not None or not set(asked.scopes) <= who.scopes):
+        raise Forbidden(
+            "A key can give no more than it has. This needs an admin key.", code="admin_only", field="scopes"
+        )
+    here, owner = site(), who.owner
+    if asked.owner is not None:
+        owner = owners.ensure(here.db, asked.owner, cap_queued=here.settings.queued_cap)
+    return keys.create(
+        here.db,
+        owner.id,
+        asked.label,
+        tuple(asked.scopes),
+        expires_at=asked.expires_at,
+        rate_per_minute=asked.rate_per_minute,
+    )
 
 
 def _body(key: Key) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from flask_openapi.blueprint import APIBlueprint
 
 from shared import kinds
 from web.answers import json_answer
-from web.api.bodies import KindsBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.kind_bodies import KindsBody
 from web.auth import needs
 
 api = APIBlueprint(

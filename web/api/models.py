@@ -7,9 +7,11 @@ from flask_openapi.blueprint import APIBlueprint
 
 from shared import library
 from shared.errors import Forbidden
+from shared.keys import Identity
 from shared.library import Model
 from web.answers import json_answer
-from web.api.bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody, ProblemBody
+from web.api.bodies import ProblemBody
+from web.api.model_bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody
 from web.auth import identity, needs
 from web.site import site
 
@@ -30,12 +32,7 @@ def index(query: ModelQuery) -> Response:
 @needs("models:write")
 def add(body: ModelRequest) -> Response:
     """Put a model into the library. A folder or a package of the server is for its administrator to name."""
-    who = identity()
-    if body.source.startswith(("folder:", "package:")) and "admin" not in who.scopes:
-        raise Forbidden("Only an admin key may name a folder or a package of the server.", code="admin_only")
-    owner_id = None if "admin" in who.scopes else who.owner.id
-    model = library.add(site().db, owner_id, **body.model_dump())
-    return json_answer(_body(model), 201)
+    return json_answer(_body(add_for(identity(), body)), 201)
 
 
 @api.delete("/<path:name>", responses={204: None})
@@ -45,6 +42,20 @@ def remove(path: ModelPath) -> Response:
     who = identity()
     library.remove(site().db, None if "admin" in who.scopes else who.owner.id, path.name)
     return Response(status=204)
+
+
+def add_for(who: Identity, asked: ModelRequest) -> Model:
+    """Put a model into the library for whoever asks: an admin's is everybody's, anybody else's their own.
+
+    Raises:
+        Forbidden: the source is one that only an admin may name.
+    """
+    if asked.source.startswith(("folder:", "package:")) and "admin" not in who.scopes:
+        raise Forbidden(
+            "Only an admin key may name a folder or a package of the server.", code="admin_only", field="source"
+        )
+    owner_id = None if "admin" in who.scopes else who.owner.id
+    return library.add(site().db, owner_id, **asked.model_dump())
 
 
 def _body(model: Model) -> dict[str, Any]:

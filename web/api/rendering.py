@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.batch import Batch, Result, Tally
+from shared.gallery import Item
 from shared.job import Artifact, Job
 from shared.listing import Position
 
@@ -33,9 +35,11 @@ def job_body(job: Job, files: Sequence[Artifact], place: Position | None) -> dic
         "cancel_requested": job.cancel_requested,
         "timings": _timings(job),
         "metrics": job.metrics,
-        "error": {"code": job.error_code, "message": job.error_message or ""} if job.error_code else None,
+        "error": _error(job),
         "artifacts": [artifact_body(each) for each in files],
         "parent_id": job.parent_id,
+        "batch_id": job.batch_id,
+        "batch_index": job.batch_index,
         "links": {
             "self": f"/api/jobs/{job.id}",
             "events": f"/api/jobs/{job.id}/events",
@@ -58,6 +62,72 @@ def artifact_body(artifact: Artifact) -> dict[str, Any]:
         "url": f"/api/artifacts/{artifact.id}",
         "meta": artifact.meta,
     }
+
+
+def listed_body(item: Item) -> dict[str, Any]:
+    """A file of the gallery, and how it was made."""
+    artifact = item.artifact
+    picture = artifact.media_type.startswith("image/")
+    return artifact_body(artifact) | {
+        "width": artifact.width,
+        "height": artifact.height,
+        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if picture else None,
+        "starred_at": artifact.starred_at.isoformat() if artifact.starred_at else None,
+        "created_at": artifact.created_at.isoformat(),
+        "job_id": artifact.job_id,
+        "kind": item.kind,
+        "title": item.title,
+        "model": item.model,
+        "model_version": item.model_version,
+        "seed": item.own_seed,
+        "params": item.params,
+    }
+
+
+def batch_body(batch: Batch, tally: Tally) -> dict[str, Any]:
+    """A batch and how it stands."""
+    here = f"/api/batches/{batch.id}"
+    return {
+        "id": batch.id,
+        "kind": batch.kind,
+        "title": batch.title,
+        "state": tally.state.value,
+        "total": batch.total,
+        "counts": {state.value: count for state, count in tally.counts.items()},
+        "priority": batch.priority,
+        "pool": batch.pool,
+        "asked": batch.asked,
+        "created_at": batch.created_at.isoformat(),
+        "finished_at": tally.finished_at.isoformat() if tally.finished_at else None,
+        "links": {
+            "self": here,
+            "jobs": f"{here}/jobs",
+            "cancel": f"{here}/cancel",
+            "retry": f"{here}/retry",
+            "results_jsonl": f"{here}/results.jsonl",
+            "results_zip": f"{here}/results.zip",
+            "page": f"/batches/{batch.id}",
+        },
+    }
+
+
+def result_body(result: Result) -> dict[str, Any]:
+    """One number of a batch as a line of its results."""
+    job = result.job
+    return {
+        "index": job.batch_index,
+        "job_id": job.id,
+        "state": job.state.value,
+        "params": job.params,
+        "seed": job.seed,
+        "model_version": job.model_version,
+        "error": _error(job),
+        "artifacts": [artifact_body(each) for each in result.artifacts],
+    }
+
+
+def _error(job: Job) -> dict[str, Any] | None:
+    return {"code": job.error_code, "message": job.error_message or ""} if job.error_code else None
 
 
 def _timings(job: Job) -> dict[str, Any]:

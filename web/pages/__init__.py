@@ -8,16 +8,59 @@ from shared import listing
 from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
-from web.pages import create, job, jobs, login, offline, translation, wording
+from web.pages import (
+    batch,
+    batches,
+    create,
+    devices,
+    due,
+    from_picture,
+    gallery,
+    job,
+    jobs,
+    keys,
+    language,
+    login,
+    model,
+    models,
+    new_batch,
+    offline,
+    places,
+    schedule,
+    schedules,
+    sentences,
+    translation,
+    wording,
+)
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
 
-BLUEPRINTS = (create.pages, jobs.pages, job.pages, login.pages, offline.pages)
+BLUEPRINTS = (
+    create.pages,
+    from_picture.pages,
+    gallery.pages,
+    jobs.pages,
+    job.pages,
+    devices.pages,
+    models.pages,
+    model.pages,
+    keys.pages,
+    batches.pages,
+    batch.pages,
+    new_batch.pages,
+    schedules.pages,
+    schedule.pages,
+    login.pages,
+    language.pages,
+    offline.pages,
+)
 
 STAY = timedelta(days=30)
 """How long a browser stays logged in; its key may end sooner."""
 
 THEMES = ("light", "dark")
+
+LIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 def register(app: Flask) -> None:
@@ -27,22 +70,32 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         ago=wording.ago,
+        ahead=due.ahead,
         clock=wording.clock,
         duration=wording.duration,
         exact=wording.exact,
         figure=wording.figure,
         label=wording.label,
+        offset=due.offset,
+        said=sentences.shown,
         size=wording.size,
+        wall=due.wall,
         word=wording.word,
     )
     app.jinja_env.globals.update(
         SCRIPTS=SCRIPTS,
+        SMALL=places.SMALL,
         STYLES=STYLES,
         asset=asset,
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
+        language_tag=translation.tag,
         live_jobs=_live_jobs,
+        may=places.may,
+        other_language=language.switch,
+        places=places.places,
+        plural=translation.plural,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,
@@ -60,7 +113,6 @@ def _theme() -> str | None:
 def _live_jobs() -> int:
     """How many of the reader's jobs wait or run; nobody's, where the database does not answer."""
     try:
-        counts = listing.counts(site().db, identity().owner.id)
+        return sum(listing.counts(site().db, identity().owner.id, states=LIVE).values())
     except AtelierError:
         return 0
-    return counts[JobState.QUEUED] + counts[JobState.RUNNING]

@@ -9,11 +9,14 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shared import devices, jobs, kinds, library, listing
+from shared import jobs, kinds, library, listing
 from shared.errors import FieldError, Invalid, NotFound
 from web import forms
 from web.auth import identity, needs
 from web.forms import ModelChoice, Typed
+from web.pages.api_call import api_call
+from web.pages.estimate import estimate
+from web.pages.presets import chips
 from web.pages.rows import rows_of
 from web.site import site
 
@@ -28,7 +31,7 @@ RECENT = 16
 def show() -> str:
     """The form, empty or filled from a job (`from`) and from the address."""
     source = request.args.get("from", "")
-    kind, typed = _prefilled(source)
+    kind, typed = prefilled(source)
     typed |= forms.from_form(kind, request.args, complete=False)
     return _page(kind, typed, source=source)
 
@@ -37,7 +40,7 @@ def show() -> str:
 @needs("jobs:write")
 def submit() -> Response | tuple[str, int]:
     """Submit the form; the same form sent twice is one job."""
-    kind = _known(request.form.get("kind", ""))
+    kind = known(request.form.get("kind", ""))
     token = request.form.get("token", "")
     typed = forms.from_form(kind, request.form, complete=True)
     try:
@@ -55,6 +58,24 @@ def submit() -> Response | tuple[str, int]:
     return redirect(url_for("job.show", job_id=made.job.id), 303)
 
 
+@pages.post("/create/estimate")
+@needs("jobs:read")
+def expect() -> str:
+    """What the form would have to expect with the model that is chosen now."""
+    kind, typed = _sent()
+    return render_template("create/estimate.html", estimate=estimate(kind, typed))
+
+
+@pages.post("/create/api-call")
+@needs("jobs:read")
+def call() -> str:
+    """The API call of what is typed: alone for a script, else the page with it open."""
+    kind, typed = _sent()
+    if "HX-Request" in request.headers:
+        return render_template("create/api_call.html", call=api_call(request.host_url, kind, typed))
+    return _page(kind, typed, token=request.form.get("token", ""), calling=True)
+
+
 @pages.get("/recent")
 @needs("jobs:read")
 def recent() -> Response | str:
@@ -65,34 +86,66 @@ def recent() -> Response | str:
     return render_template("create/recent.html", rows=rows)
 
 
-def _page(kind: str, typed: Typed, *, errors: Sequence[FieldError] = (), source: str = "", token: str = "") -> str:
+def filled(kind: str, typed: Typed) -> str:
+    """The page with these settings typed in."""
+    return _page(kind, typed)
+
+
+def _sent() -> tuple[str, Typed]:
+    """The kind and what was typed, of a form that is not submitted."""
+    kind = known(request.form.get("kind", ""))
+    return kind, forms.from_form(kind, request.form, complete=True)
+
+
+def _page(
+    kind: str,
+    typed: Typed,
+    *,
+    errors: Sequence[FieldError] = (),
+    source: str = "",
+    token: str = "",
+    calling: bool = False,
+) -> str:
     owner_id = identity().owner.id
     found = listing.page(site().db, owner_id, limit=RECENT).items
+    offered = models(owner_id)
     return render_template(
         "create/page.html",
         kind=kind,
         declared=kinds.params_class(kind),
         kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
-        fields=forms.fields(kind, typed, _models(owner_id), errors),
+        fields=forms.fields(kind, typed, offered, errors),
         general=forms.general_errors(kind, errors),
         roles=forms.ROLES,
         source=source,
+        seeded=bool(typed.get("seed")),
+        read=request.args.get("read") == "picture",
         token=token or secrets.token_urlsafe(18),
         rows=rows_of(found),
-        idle=not any(device.alive for device in devices.list_devices(site().db)),
+        chips=chips(kind, typed, {each.name for each in offered}),
+        estimate=estimate(kind, typed),
+        call=api_call(request.host_url, kind, typed),
+        calling=calling,
+        changed=_changed(kind) if source else [],
     )
 
 
-def _prefilled(source: str) -> tuple[str, Typed]:
+def _changed(kind: str) -> list[str]:
+    """The titles of the settings that the address gives other values than the job they came from."""
+    properties = kinds.schema(kind)["properties"]
+    return [properties[name].get("title", name) for name in request.args if name in properties]
+
+
+def prefilled(source: str) -> tuple[str, Typed]:
     """The kind that is asked for, and the settings of the job that is remixed: all but its seed."""
     if not source:
-        return _known(request.args.get("kind", "")), {}
+        return known(request.args.get("kind", "")), {}
     job = listing.get(site().db, identity().owner.id, source)
-    kind = _known(job.kind)
+    kind = known(job.kind)
     return kind, forms.from_params(kind, {name: value for name, value in job.params.items() if name != "seed"})
 
 
-def _known(kind: str) -> str:
+def known(kind: str) -> str:
     """The kind of this name.
 
     Raises:
@@ -105,7 +158,7 @@ def _known(kind: str) -> str:
     return kind
 
 
-def _models(owner_id: str) -> list[ModelChoice]:
+def models(owner_id: str) -> list[ModelChoice]:
     return [ModelChoice(each.name, each.title, each.task) for each in library.list_models(site().db, owner_id)]
 
 

@@ -13,17 +13,21 @@ from shared.errors import NotFound
 from shared.job import Job, JobState
 from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
 from web.auth import identity, needs
-from web.pages import progress
+from web.pages import progress, repairs
 from web.pages.failures import failure
 from web.pages.login import local_path
-from web.pages.outputs import outputs
+from web.pages.outputs import Outputs, outputs
 from web.pages.rows import kind_words
+from web.pages.settings import settings
 from web.site import site
 
 pages = Blueprint("job", __name__, url_prefix="/jobs")
 
 QUEUED_EVERY_S = 3.0
 """A waiting job's place in line changes without the job: look this often."""
+
+TAIL = 12
+"""Lines of a worker's log that are shown among the job's own; the rest is in its download."""
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -67,8 +71,9 @@ def cancel(job_id: str) -> AnyResponse:
 @pages.post("/<job_id>/retry")
 @needs("jobs:write")
 def retry(job_id: str) -> AnyResponse:
-    """Submit the same request again, and go to the new job."""
-    again = jobs.retry(site().db, identity().owner, job_id).job
+    """Submit the same request again, maybe with a longer time limit, and go to the new job."""
+    longer = repairs.LONGER if request.form.get("longer") == "yes" else 1
+    again = jobs.retry(site().db, identity().owner, job_id, longer=longer).job
     site().ringer.ring(again.pool)
     return redirect(url_for("job.show", job_id=again.id), 303)
 
@@ -103,12 +108,15 @@ def _seen(job: Job) -> dict[str, Any]:
     title, icon = kind_words(job.kind)
     files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
     place = listing.position(here.db, job)
+    shown = outputs(here.storage, files, code=_makes_code(job.kind))
     return {
         "job": job,
         "kind_title": title,
         "kind_icon": icon,
         "failure": failure(job),
-        "files": outputs(here.storage, files, code=_makes_code(job.kind)),
+        "repair": repairs.repair(job) if job.state is JobState.FAILED else None,
+        "files": shown,
+        "tail": _tail(shown),
         "settings": _settings(job),
         "events": listing.events_of(here.db, job.owner_id, job.id),
         "fraction": progress.fraction(job),
@@ -118,27 +126,19 @@ def _seen(job: Job) -> dict[str, Any]:
     }
 
 
-def _settings(job: Job) -> list[tuple[str, str]]:
-    """The job's params by their titles, in the order of the form; the seed that was drawn, if none was given."""
-    try:
-        properties = kinds.schema(job.kind)["properties"]
-    except NotFound:
-        properties = {}
-    given = {"seed": job.seed, **job.params}
-    names = [name for name in properties if name in given] + [name for name in given if name not in properties]
-    shown = [(name, given[name]) for name in names if given[name] not in (None, "", [])]
-    return [(properties.get(name, {}).get("title", name), _words(value)) for name, value in shown]
+def _settings(job: Job) -> list[tuple[str, str, str | None]]:
+    """The job's params by their titles, in the order of the form, a model with its page; the seed, if one was drawn."""
+    found = settings(job.kind, {"seed": job.seed, **job.params})
+    models = kinds.params_class(job.kind).model_tasks() if job.kind in kinds.names() else {}
+    return [
+        (each.title, each.words, url_for("model.show", name=each.words) if each.name in models else None)
+        for each in found
+    ]
 
 
-def _words(value: Any) -> str:
-    """A param as a reader sees it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, list):
-        return "\n".join(
-            f"{each['role']}: {each['content']}" if isinstance(each, dict) else repr(each) for each in value
-        )
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _tail(files: Outputs) -> list[str]:
+    """The last lines of what the worker wrote down of the job."""
+    return [line for log in files.logs for line in (log.text or "").splitlines()[-TAIL:]]
 
 
 def _makes_code(kind: str) -> bool:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, render_template, url_for
 
 from web.auth import public
 from web.pages.assets import SCRIPTS, STYLES, asset
+from web.pages.translation import language
 
 pages = Blueprint("offline", __name__)
 
@@ -24,7 +25,8 @@ def worker() -> Response:
     files = [asset(f"css/{name}.css") for name in STYLES] + [asset(f"js/{name}.js") for name in SCRIPTS]
     files += [asset("vendor/htmx.js"), asset("vendor/icons.svg"), asset("favicon.svg")]
     files.append(url_for("static", filename="vendor/inter.woff2"))
-    version = hashlib.sha256("\n".join(files).encode()).hexdigest()[:12]
+    # The page is kept in the reader's language, and anew when that changes.
+    version = hashlib.sha256("\n".join([*files, language()]).encode()).hexdigest()[:12]
     answer = Response(render_template("worker.js", files=files, version=version), mimetype="text/javascript")
     answer.headers["Cache-Control"] = "no-cache"
     return answer

@@ -6,8 +6,9 @@ from typing import Literal
 
 from shared.job import Job, JobState
 from shared.listing import Position
+from web.pages.sentences import said
 from web.pages.translation import _, plural
-from web.pages.wording import duration
+from web.pages.wording import duration, word
 
 Mark = Literal["done", "now", "bad", ""]
 
@@ -53,23 +54,40 @@ def short(job: Job) -> str:
     if job.state is JobState.SUCCEEDED:
         return duration(_ran_s(job))
     if job.state is JobState.FAILED:
-        return (job.error_code or "").replace("_", " ")
+        return word((job.error_code or "").replace("_", " "))
     return ""
 
 
 def phases(job: Job) -> list[Phase]:
-    """Queued, preparing, generating, saving: which are over, which is now, and which went wrong."""
-    titles = [_("Queued"), _("Preparing"), _("Generating"), _("Saving")]
+    """Queued, loading, running, saving: which are over, how long each took, which is now, and which went wrong."""
+    loading = _("Loading the model") if job.model else _("Preparing")
+    titles = [_("Queued"), loading, _("Running"), _("Saving")]
     at = _reached(job)
-    took = ["", "", "", ""]
-    if job.started_at:
-        took[0] = duration(max(0.0, (job.started_at - job.created_at).total_seconds()))
-    if job.started_at and at > 0:
-        took[min(at, 2)] = duration(_ran_s(job))
+    took = _took(job, at)
     shown = min(at, 2) if job.done else at
     return [
         Phase(title, _mark(job, number, at), took[number], shown=number == shown) for number, title in enumerate(titles)
     ]
+
+
+def _took(job: Job, at: int) -> list[str]:
+    """How long each phase took, as far as it is known; the one that goes on, so far."""
+    took = ["", "", "", ""]
+    if job.started_at is None:
+        return took
+    took[0] = duration(max(0.0, (job.started_at - job.created_at).total_seconds()))
+    ran_s, now = _ran_s(job), job.progress
+    if at == 0:
+        return took
+    if now.first_s is None or now.last_s is None:
+        took[min(at, 2)] = duration(ran_s)
+        return took
+    took[1] = duration(now.first_s)
+    # What is not over yet goes on until now; what came after the last step is the saving.
+    took[2] = duration(max(0.0, (now.last_s if at > 2 else ran_s) - now.first_s))
+    if at > 2:
+        took[3] = duration(max(0.0, ran_s - now.last_s))
+    return took
 
 
 def _mark(job: Job, number: int, at: int) -> Mark:
@@ -107,13 +125,13 @@ def _working(job: Job) -> str:
         return _("stopping as soon as this step is done")
     now = job.progress
     if not now.done:
-        return now.note
-    parts = [_("Step %(done)s of %(total)s", done=now.done, total=now.total) if now.total else now.note]
+        return said(now.note)
+    parts = [_("Step %(done)s of %(total)s", done=now.done, total=now.total) if now.total else said(now.note)]
     left = _left_s(job)
     if left is not None:
         parts.append(_("%(time)s left", time=duration(left)))
     if now.total and now.note and not now.note.startswith("Step "):
-        parts.append(now.note)
+        parts.append(said(now.note))
     return " · ".join(part for part in parts if part)
 
 

@@ -1,9 +1,10 @@
 """How pages write times, amounts and states. Every word goes through gettext."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from shared.job import Event, JobState
+from web.pages.sentences import said
 from web.pages.translation import _, plural
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -12,6 +13,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 def word(text: str) -> str:
     """Words that a kind or its schema brings along, in the reader's language."""
     return _(text) if text else ""
+
+
+def listed(parts: Iterable[str]) -> str:
+    """A few words in a row."""
+    return _(", ").join(parts)
 
 
 def state_word(state: JobState) -> str:
@@ -75,7 +81,12 @@ def figure(value: float) -> str:
 
 
 def label(name: str) -> str:
-    """The name of a metric, as words."""
+    """The name of a metric or a setting, as words."""
+    return word(english_label(name))
+
+
+def english_label(name: str) -> str:
+    """The same in English."""
     text = name.replace("_per_second", "/s").replace("_", " ")
     return text[:1].upper() + text[1:]
 
@@ -86,13 +97,17 @@ def event_sentence(event: Event) -> str:
     sentences: dict[str, Callable[[], str]] = {
         "submitted": lambda: _("submitted"),
         "claimed": lambda: _("picked up by %(device)s, attempt %(n)s", device=data.get("device"), n=event.attempt),
-        "retried": lambda: _("%(why)s Tried again in %(n)s s.", why=data.get("message"), n=data.get("delay_s")),
-        "released": lambda: _("put back: %(why)s", why=data.get("reason")),
-        "stalled": lambda: _("put back: %(why)s", why=data.get("reason")),
+        "retried": lambda: _("%(why)s Tried again in %(n)s s.", why=_said(data.get("message")), n=data.get("delay_s")),
+        "released": lambda: _("put back: %(why)s", why=_said(data.get("reason"))),
+        "stalled": lambda: _("put back: %(why)s", why=_said(data.get("reason"))),
         "cancel_requested": lambda: _("asked to stop"),
         "cancelled": lambda: _("cancelled"),
         "succeeded": lambda: _("done"),
-        "failed": lambda: _("failed: %(why)s", why=data.get("message") or data.get("code")),
+        "failed": lambda: _("failed: %(why)s", why=_said(data.get("message") or data.get("code"))),
     }
     sentence = sentences.get(event.type)
     return sentence() if sentence else event.type
+
+
+def _said(text: object) -> str:
+    return said(str(text)) if text else ""

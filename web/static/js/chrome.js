@@ -23,8 +23,14 @@
     const label = button.querySelector("span");
     const before = label.textContent;
     if (before === button.dataset.copied) return;
+    // A name that differs from what is seen would mislead whoever speaks to the page.
+    const name = button.getAttribute("aria-label");
+    button.removeAttribute("aria-label");
     label.textContent = button.dataset.copied;
-    setTimeout(() => { label.textContent = before; }, 1500);
+    setTimeout(() => {
+      label.textContent = before;
+      if (name) button.setAttribute("aria-label", name);
+    }, 1500);
   });
 
   async function copy(text) {
@@ -47,7 +53,8 @@
     keysSwitch.addEventListener("change", () => localStorage.setItem("keys", keysSwitch.checked ? "on" : "off"));
   }
 
-  const places = { c: "/", j: "/jobs" };
+  // Where `g` and a letter lead stands on the entries of the side bar.
+  const place = (key) => find(`[data-go="${CSS.escape(key)}"]`);
   let going = false;
 
   const letters = {
@@ -71,10 +78,17 @@
       find("[data-submit-keys]")?.requestSubmit();
       return;
     }
-    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || !remembered()) return;
-    if (going && places[event.key]) {
-      location.href = places[event.key];
+    if (going && place(event.key)) {
+      location.href = place(event.key).href;
+      return;
+    }
+    // What has keys of its own, a picture of the gallery, comes before the page.
+    const own = event.target.closest("[data-keys]")?.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (own) {
+      event.preventDefault();
+      own.click();
     } else if (letters[event.key]) {
       event.preventDefault();
       letters[event.key]();

@@ -7,7 +7,10 @@
     const pair = target.id && document.querySelector(`[data-pair="${target.id}"]`);
     if (pair && target.value !== "") pair.value = target.value;
     const count = target.id && document.querySelector(`[data-count="${target.id}"]`);
-    if (count) count.textContent = `${target.value.length} / ${target.maxLength}`;
+    if (count) {
+      count.textContent = `${target.value.length} / ${target.dataset.most}`;
+      count.classList.toggle("over", target.value.length > Number(target.dataset.most));
+    }
   });
 
   document.addEventListener("click", (event) => {

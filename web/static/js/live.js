@@ -18,13 +18,14 @@
   }
 
   async function refresh(part) {
-    const answer = await fetch(part.dataset.poll, { headers: { "HX-Request": "true" } }).catch(() => null);
+    const asked = part.dataset.poll;
+    const answer = await fetch(asked, { headers: { "HX-Request": "true" } }).catch(() => null);
     setLost(!answer || answer.status >= 502);
     if (!answer || answer.status === 204) return;
     const elsewhere = answer.headers.get("HX-Redirect");
     if (elsewhere) location.href = elsewhere;
-    // A search may have redrawn the part meanwhile: then this answer is of no use any more.
-    if (!answer.ok || !part.isConnected) return;
+    // A search or a click may have redrawn the part meanwhile: then this answer is of no use any more.
+    if (!answer.ok || !part.isConnected || part.dataset.poll !== asked) return;
     await show(part.parentElement, await answer.text());
   }
 

@@ -1,0 +1,206 @@
+"""The worker's side of a job's life: an attempt starts, holds its lease, ends; what a dead worker leaves is put back.
+
+Every arrow but the first carries the fence: the attempt and the worker that holds it. Zero rows means that the attempt
+no longer owns the job. Knows neither the bell nor the object store.
+"""
+
+import random
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from shared import artifacts, costs, transitions
+from shared.db import Database
+from shared.job import Job, JobState, Progress, job_from
+from shared.records import jobs
+from shared.text import clean
+from shared.transitions import MAX_CRASHES
+
+MAX_FAILURES = 3
+"""A job that raised this often has failed."""
+
+
+@dataclass(frozen=True)
+class PulseReply:
+    """What the row said to a worker's pulse: `lost` means that the attempt no longer owns the job."""
+
+    cancel: bool
+    lost: bool
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What one sweep did: jobs put back, jobs ended, and the pools with work to ring for."""
+
+    requeued: int
+    ended: int
+    pools: list[str]
+
+
+def start(
+    connection: Connection, job_id: str, *, worker_id: str, device: str, lease_s: float, charged: float
+) -> Job | None:
+    """queued -> running, within the claim's transaction; None where the job is no longer queued."""
+    given = {
+        "job": job_id,
+        "lease_s": lease_s,
+        "new_worker_id": worker_id,
+        "new_device": device,
+        "new_charged": charged,
+    }
+    row = transitions.follow(connection, transitions.START, given, {"device": device})
+    return job_from(row) if row else None
+
+
+def pulse(
+    db: Database, job: Job, lease_s: float, progress: Progress | None = None, metrics: dict[str, float] | None = None
+) -> PulseReply:
+    """Renew the lease, write progress if there is news, and read the cancel flag: one UPDATE."""
+    given: dict[str, Any] = _held(job) | {"lease_s": lease_s}
+    statement = transitions.HOLD
+    if progress is not None:
+        statement, given = (
+            transitions.HOLD_WITH_NEWS,
+            given | {"new_progress": asdict(progress), "new_metrics": metrics or {}},
+        )
+    with db.begin(durable=False) as connection:
+        cancel_requested = connection.execute(statement, given).scalar_one_or_none()
+    return PulseReply(cancel=bool(cancel_requested), lost=cancel_requested is None)
+
+
+def finish(
+    db: Database,
+    job: Job,
+    outputs: list[artifacts.NewArtifact],
+    *,
+    progress: Progress,
+    metrics: dict[str, float],
+    model_version: str | None = None,
+) -> JobState | None:
+    """running -> succeeded with its artifacts, in one transaction.
+
+    Safe to repeat when a COMMIT's answer was lost. A cancel that came first wins.
+
+    Returns:
+        The state in which this attempt left the job, or None where another attempt owns it.
+    """
+    result = {"new_progress": asdict(progress), "new_metrics": metrics, "new_model_version": model_version}
+    with db.begin() as connection:
+        if transitions.follow(connection, transitions.SUCCEED, _held(job) | result) is not None:
+            artifacts.insert_all(connection, job, outputs)
+            _settle(connection, [job.id], learn=True)
+            return JobState.SUCCEEDED
+    return stop(db, job) or _already(db, job)
+
+
+def stop(db: Database, job: Job) -> JobState | None:
+    """running -> cancelled, by the worker that saw the flag; None where it may not."""
+    return JobState.CANCELLED if _leave(db, job, transitions.STOP) else None
+
+
+def fail(
+    db: Database,
+    job: Job,
+    code: str,
+    message: str,
+    *,
+    retryable: bool = False,
+    retry_s: float = 5,
+    logs: list[artifacts.NewArtifact] | None = None,
+) -> JobState | None:
+    """running -> failed, or back to queued with a back-off while the budget of failures lasts.
+
+    Returns:
+        The state in which this attempt left the job, or None where another attempt owns it.
+    """
+    message = clean(message)
+    why = {"code": code, "message": message}
+    error = {"new_error_code": code, "new_error_message": message}
+    if retryable and job.failures + 1 < MAX_FAILURES:
+        delay_s = _backoff(retry_s, job.failures)
+        if _leave(db, job, transitions.RETRY, error | {"delay_s": delay_s}, why | {"delay_s": round(delay_s, 1)}):
+            return JobState.QUEUED
+    elif _leave(db, job, transitions.FAIL, error, why, logs):
+        return JobState.FAILED
+    return stop(db, job) or _already(db, job)
+
+
+def release(db: Database, job: Job, reason: str) -> bool:
+    """running -> queued at no cost to any budget: the worker drains, or never began."""
+    return _leave(db, job, transitions.RELEASE, event={"reason": reason}) or stop(db, job) is not None
+
+
+def reclaim(db: Database, device: str, worker_id: str) -> SweepReport:
+    """Put back what an earlier process of this device was running: there is one at a time, so it is dead."""
+    return _recover(
+        db, transitions.RECLAIM, {"held_device": device, "held_worker": worker_id}, "its worker was replaced"
+    )
+
+
+def sweep(db: Database) -> SweepReport:
+    """Put back, or end, every job whose lease ran out; any number of sweeps at a time is safe."""
+    return _recover(db, transitions.SWEEP, {}, "its worker stopped answering")
+
+
+def _recover(
+    db: Database, arrows: tuple[Select[Any], Select[Any], Select[Any]], given: dict[str, Any], why: str
+) -> SweepReport:
+    cancelled, poisoned, stalled = arrows
+    error = {
+        "new_error_code": "poison",
+        "new_error_message": f"The job ended {MAX_CRASHES} workers in a row and was stopped. Its last one: {why}.",
+    }
+    with db.begin() as connection:
+        # In turn, since each may touch several owners.
+        connection.execute(transitions.ONE_AT_A_TIME)
+        gone = transitions.follow_all(connection, cancelled, given)
+        dead = transitions.follow_all(connection, poisoned, given | error, {"code": "poison", "reason": why})
+        back = transitions.follow_all(connection, stalled, given, {"reason": why})
+        _settle(connection, [*gone, *dead, *back])
+        pools = connection.execute(transitions.POOLS_WITH_WORK).scalars().all()
+    return SweepReport(requeued=len(back), ended=len(gone) + len(dead), pools=list(pools))
+
+
+def _leave(
+    db: Database,
+    job: Job,
+    arrow: Select[Any],
+    given: dict[str, Any] | None = None,
+    event: dict[str, Any] | None = None,
+    logs: list[artifacts.NewArtifact] | None = None,
+) -> bool:
+    """End this attempt by an arrow; False where its guard did not hold."""
+    with db.begin() as connection:
+        if transitions.follow(connection, arrow, _held(job) | (given or {}), event) is None:
+            return False
+        artifacts.insert_all(connection, job, logs or [])
+        _settle(connection, [job.id])
+    return True
+
+
+def _held(job: Job) -> dict[str, Any]:
+    """The fence: what the worker of this attempt must show."""
+    return {"job": job.id, "held_attempt": job.attempt, "held_worker": job.worker_id}
+
+
+def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False) -> None:
+    """What every end of an attempt has in common: its price is corrected, its previews go."""
+    if job_ids:
+        artifacts.drop_previews(connection, job_ids)
+        costs.settle(connection, job_ids, learn=learn)
+
+
+def _already(db: Database, job: Job) -> JobState | None:
+    """The state this very attempt left behind, when an earlier COMMIT was applied but its answer was lost."""
+    mine = (jobs.c.id == job.id) & (jobs.c.attempt == job.attempt) & (jobs.c.worker_id == job.worker_id)
+    with db.begin() as connection:
+        state = connection.execute(
+            select(jobs.c.state).where(mine, jobs.c.finished_at.is_not(None))
+        ).scalar_one_or_none()
+    return JobState(state) if state else None
+
+
+def _backoff(first_s: float, failures: int) -> float:
+    """Doubling with full jitter above half, so that what failed together does not return together."""
+    return first_s * float(2**failures) * random.uniform(0.5, 1)

@@ -1,0 +1,43 @@
+"""What a job is before it is queued: checked params, and what follows from them for its row."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from shared.ids import new_id
+from shared.kinds.params import Params
+
+MAX_TITLE = 200
+"""Characters of a prompt that its job has as a title."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What is asked for beside the params: how urgent, where, and for how long at most."""
+
+    priority: int = 5
+    pool: str | None = None
+    device: str | None = None
+    time_limit_s: float | None = None
+
+
+def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
+    """The columns of a job's row that params and placement decide, under a fresh id. Without a seed one is drawn."""
+    asked = params.model_dump(mode="json", exclude_none=True)
+    return {
+        "id": new_id("job"),
+        "kind": kind,
+        "params": asked,
+        "title": params.headline()[:MAX_TITLE],
+        "priority": placement.priority,
+        "pool": pool_of(type(params), placement),
+        "device_pin": placement.device,
+        "model": params.affinity(),
+        "seed": asked.get("seed", random.getrandbits(53)),
+        "time_limit_s": placement.time_limit_s or type(params).time_limit_s,
+    }
+
+
+def pool_of(declared: type[Params], placement: Placement) -> str:
+    """Where a kind's jobs go: to the device or the pool that is named, else to the kind's own pool."""
+    return placement.device or placement.pool or declared.pool

@@ -1,0 +1,68 @@
+"""What a job that is not submitted yet has to expect: how long it takes, how many are before it, and who is ready.
+
+Reads only. What nobody knows is None, so that a page can leave it out.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from shared.db import Database
+from shared.devices import serving
+from shared.job import JobState
+from shared.records import costs, devices, jobs
+from shared.transitions import PRIORITY_STEP_S
+
+MOST_AHEAD = 1000
+"""So many jobs are counted; of a longer line it is enough to know that it is long."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """`takes_s` is a mean over the last jobs of this kind and model; `ready_on` a device that holds the model."""
+
+    takes_s: float | None
+    ahead: int
+    wait_s: float | None
+    devices: int
+    free: bool
+    ready_on: str | None
+
+    @property
+    def long_line(self) -> bool:
+        """Whether more are ahead than were counted."""
+        return self.ahead > MOST_AHEAD
+
+
+def outlook(db: Database, kind: str, model: str | None, model_key: str | None, pool: str, priority: int = 5) -> Outlook:
+    """For a job that would be submitted now. `model_key` is what devices know the model by.
+
+    The place is counted as `listing.position` counts it: by aged priority alone.
+    """
+    rank = func.extract("epoch", func.now()) - priority * PRIORITY_STEP_S
+    before = (jobs.c.state == JobState.QUEUED) & (jobs.c.pool == pool) & (jobs.c.run_at <= func.now())
+    cost = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
+    line = (
+        select(func.coalesce(costs.c.seconds, 1.0).label("seconds"))
+        .select_from(jobs.outerjoin(costs, cost))
+        .where(before, jobs.c.rank < rank)
+        .limit(MOST_AHEAD + 1)
+        .subquery()
+    )
+    up = select(devices.c.id, devices.c.state, devices.c.resident).where(serving(pool)).order_by(devices.c.id)
+    known = select(costs.c.seconds).where(costs.c.kind == kind, costs.c.model == (model or ""))
+    with db.begin() as connection:
+        ahead, work_s = connection.execute(
+            select(func.count(), func.coalesce(func.sum(line.c.seconds), 0.0)).select_from(line)
+        ).one()
+        found = connection.execute(up).all()
+        takes_s = connection.execute(known).scalar_one_or_none()
+    holders = [each.id for each in found if any(held["model"] == model_key for held in each.resident)]
+    return Outlook(
+        takes_s=takes_s,
+        ahead=ahead,
+        wait_s=round(work_s / len(found), 1) if found and ahead <= MOST_AHEAD else None,
+        devices=len(found),
+        free=any(each.state == "idle" for each in found),
+        ready_on=holders[0] if holders else None,
+    )

@@ -1,0 +1,123 @@
+"""What goes in and out of the API of jobs."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.job import MAX_TIME_LIMIT_S, JobState
+from web.api.artifact_bodies import ArtifactBody
+from web.api.bodies import Answer, State, Strict
+
+
+class JobRequest(Strict):
+    """A job to submit. `params` are those of the kind; see /api/kinds."""
+
+    model_config = ConfigDict(strict=True)
+
+    kind: str = Field(min_length=1, max_length=100, description="Which kind of work.")
+    params: dict[str, Any] = Field(default_factory=dict, description="What the kind is to do.")
+    priority: int = Field(5, ge=0, le=9, description="Higher is sooner; waiting raises it.")
+    pool: Literal["accelerated", "gpu", "cpu", "io"] | None = Field(
+        None, description="Resource class; the kind's own by default."
+    )
+    device: str | None = Field(None, max_length=200, description="One device that is to run it.")
+    time_limit_s: float | None = Field(
+        None, gt=0, le=MAX_TIME_LIMIT_S, description="Seconds after which it is stopped."
+    )
+
+
+class ProgressBody(Answer):
+    """How far a job is."""
+
+    done: int
+    total: int | None
+    note: str
+    text: str | None = Field(description="What a text kind has written so far.")
+
+
+class PositionBody(Answer):
+    """A queued job's place."""
+
+    ahead: int = Field(description="Jobs before it.")
+    wait_s: float | None = Field(description="Estimated seconds until it starts; null where no device is up.")
+
+
+class TimingsBody(Answer):
+    """When it happened, and for how many seconds."""
+
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    queued_s: float | None
+    running_s: float | None
+
+
+class ErrorBody(Answer):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class LinksBody(Answer):
+    """Where to go from here."""
+
+    self: str
+    events: str
+    cancel: str
+    retry: str
+    page: str
+
+
+class JobBody(Answer):
+    """A job."""
+
+    id: str
+    kind: str
+    title: str
+    state: State
+    params: dict[str, Any]
+    priority: int
+    pool: str
+    model: str | None
+    model_version: str | None
+    seed: int
+    progress: ProgressBody
+    position: PositionBody | None
+    attempt: int
+    device: str | None
+    cancel_requested: bool
+    timings: TimingsBody
+    metrics: dict[str, float]
+    error: ErrorBody | None
+    artifacts: list[ArtifactBody]
+    parent_id: str | None
+    batch_id: str | None
+    batch_index: int | None = Field(description="Its number in the batch, from 1.")
+    links: LinksBody
+
+
+class JobPageBody(Answer):
+    """Some jobs, newest first."""
+
+    jobs: list[JobBody]
+    next: str | None = Field(description="The cursor of the next page, if there is one.")
+
+
+class JobPath(BaseModel):
+    """A job's id."""
+
+    job_id: Annotated[str, Field(max_length=60)]
+
+
+class JobQuery(Strict):
+    """Filters of a list of jobs."""
+
+    state: list[JobState] = Field(default_factory=list, description="Any of these states.")
+    kind: str | None = Field(None, max_length=100)
+    model: str | None = Field(None, max_length=200)
+    q: str | None = Field(None, max_length=200, description="Part of the title, or an id.")
+    batch: str | None = Field(None, max_length=60, description="Of this batch.")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=60)

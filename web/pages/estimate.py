@@ -1,0 +1,58 @@
+"""What stands under the button of Create: about how long the job takes, its place in line, and who is ready for it."""
+
+from dataclasses import dataclass
+
+from shared import kinds, library
+from shared.outlook import MOST_AHEAD, Outlook, outlook
+from web.auth import identity
+from web.forms import Typed
+from web.pages.translation import _, plural
+from web.pages.wording import duration
+from web.site import site
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Whole sentences; none where nothing is known. `waits`: no device is up, so the job does not begin by itself."""
+
+    sentences: list[str]
+    waits: bool
+
+
+def estimate(kind: str, typed: Typed) -> Estimate:
+    """For the form as it is: by its kind, and the model that is chosen in it."""
+    declared = kinds.params_class(kind)
+    name = _model(kind, typed)
+    mine = {each.name: each for each in library.list_models(site().db, identity().owner.id)}
+    key = mine[name].key if name in mine else None
+    return _told(outlook(site().db, kind, name, key, declared.pool))
+
+
+def _model(kind: str, typed: Typed) -> str | None:
+    """The model that the job would be near to: what is chosen, else the kind's own."""
+    default = kinds.schema(kind)["properties"].get("model", {}).get("default")
+    chosen = typed.get("model", default)
+    return str(chosen) if chosen else None
+
+
+def _told(found: Outlook) -> Estimate:
+    sentences = []
+    if found.takes_s is not None:
+        quick = found.takes_s < 1
+        sentences.append(
+            _("Usually under a second.") if quick else _("Usually about %(time)s.", time=duration(found.takes_s))
+        )
+    if not found.devices:
+        return Estimate([*sentences, _("No device is up just now; the job waits until one is.")], waits=True)
+    if found.ready_on:
+        sentences.append(_("%(device)s has this model ready.", device=found.ready_on))
+    return Estimate([*sentences, *_place(found)], waits=False)
+
+
+def _place(found: Outlook) -> list[str]:
+    if found.long_line:
+        return [_("More than %(n)s jobs are ahead.", n=f"{MOST_AHEAD:,}")]
+    if found.ahead and found.wait_s is not None:
+        ahead = plural("%(num)s job is ahead.", "%(num)s jobs are ahead.", found.ahead)
+        return [ahead] if found.wait_s < 1 else [ahead, _("It starts in about %(time)s.", time=duration(found.wait_s))]
+    return [_("Nobody is ahead of you.") if found.free else _("You are next in line.")]

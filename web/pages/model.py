@@ -1,0 +1,100 @@
+"""One model of the library: where it comes from, under which licence, where it is now, and how fast it works."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from shared import artifacts, costs, devices, kinds, library
+from shared.costs import Cost
+from shared.errors import Forbidden, NotFound
+from shared.library import Model
+from web.auth import identity, needs
+from web.pages import lineage
+from web.pages.models import holders, task_word
+from web.pages.rows import kind_words
+from web.site import site
+
+pages = Blueprint("model", __name__, url_prefix="/models")
+
+
+@dataclass(frozen=True)
+class Use:
+    """A kind that can work with a model: the address of its form with the model filled in."""
+
+    title: str
+    icon: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a job of one kind takes with a model."""
+
+    title: str
+    cost: Cost
+
+
+@pages.get("/<path:name>")
+@needs("jobs:read")
+def show(name: str) -> str:
+    """The page of a model."""
+    here, owner_id = site(), identity().owner.id
+    model = library.get(here.db, owner_id, name)
+    every = lineage.by_name(library.list_models(here.db, owner_id))
+    line = lineage.line(model, every)
+    return render_template(
+        "models/one.html",
+        model=model,
+        task=task_word(model.task),
+        bases=line[1:],
+        lost_base=lineage.lost_base(line, every),
+        children=[each for each in every.values() if each.base == model.name and each.name != model.name],
+        licence=lineage.licence(line),
+        made_by=_made_by(model),
+        uses=_uses(model),
+        speeds=[Speed(kind_words(cost.kind)[0], cost) for cost in costs.of_model(here.db, model.name)],
+        on=holders(devices.list_devices(here.db)).get(model.key, []),
+        removable=_removable(model),
+    )
+
+
+@pages.post("/<path:name>/remove")
+@needs("models:write")
+def remove(name: str) -> Response:
+    """Take it out of the library; its files stay."""
+    model = library.get(site().db, identity().owner.id, name)
+    if not _removable(model):
+        raise Forbidden("Only an admin key may remove a model that is everybody's.", code="admin_only")
+    library.remove(site().db, model.owner_id, name)
+    return redirect(url_for("all_models.show"), 303)
+
+
+def _removable(model: Model) -> bool:
+    """Everybody's models are an admin's to remove, anybody's own their owner's."""
+    who = identity()
+    return who.may("models:write") and (model.owner_id is not None or "admin" in who.scopes)
+
+
+def _made_by(model: Model) -> str | None:
+    """The reader's own job that made the model, if one did."""
+    form, _, artifact_id = model.source.partition(":")
+    if form != "artifact":
+        return None
+    try:
+        return artifacts.get(site().db, identity().owner.id, artifact_id).job_id
+    except NotFound:
+        return None
+
+
+def _uses(model: Model) -> list[Use]:
+    found = []
+    for kind in kinds.names():
+        fields: dict[str, Any] = {
+            field: model.name for field, task in kinds.params_class(kind).model_tasks().items() if task == model.task
+        }
+        if fields:
+            title, icon = kind_words(kind)
+            found.append(Use(title, icon, url_for("create.show", kind=kind, **dict(list(fields.items())[:1]))))
+    return found
