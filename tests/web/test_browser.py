@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from shared import listing
 from shared.db import Database
 from shared.owners import Owner
-from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits, violations
+from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits
 from tests.web.driving import Driver
 from web.pages import job as job_page
 
@@ -224,12 +224,17 @@ def test_accessible(open_page: Callable[..., Page], driver: Driver, png: bytes, 
         assert_accessible(page, path)
 
 
-def test_login_and_errors_are_accessible(open_page: Callable[..., Page]) -> None:
-    page = open_page("/login", login=False)
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_login_and_errors_are_accessible(open_page: Callable[..., Page], size: dict[str, int]) -> None:
+    page = open_page("/login", login=False, viewport=size, reduced_motion="reduce")
     expect(page.get_by_label("Key")).to_be_focused()
     for path in ("/login", "/offline", "/nowhere"):
         page.goto(path)
-        assert violations(page) == [], path
+        assert_accessible(page, path)
+    page.set_viewport_size({"width": 320, "height": 640})
+    for path in ("/login", "/offline", "/nowhere"):
+        page.goto(path)
+        assert_fits(page, path)
 
 
 def test_nothing_scrolls_sideways_on_a_small_phone(open_page: Callable[..., Page], driver: Driver, png: bytes) -> None:
