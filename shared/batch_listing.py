@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from shared import cursors
 from shared.batch import Batch, Tally, batch_from
 from shared.db import Database
-from shared.errors import Invalid, NotFound
+from shared.errors import NotFound
 from shared.ids import is_id
 from shared.job import Job, JobState, job_from
 from shared.listing import MAX_PAGE, Page
@@ -43,8 +44,7 @@ def get(db: Database, owner_id: str, batch_id: str) -> Batch:
 
 def page(db: Database, owner_id: str, *, limit: int = 20, cursor: str | None = None) -> BatchPage:
     """The owner's batches, newest first."""
-    if cursor is not None and not is_id(cursor):
-        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+    cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
     wanted = [batches.c.owner_id == owner_id, *([batches.c.id < cursor] if cursor else [])]
     with db.begin() as connection:
@@ -96,7 +96,7 @@ def items(
 ) -> Page:
     """The jobs of a batch by number, of each number the latest; in these states, if any are named."""
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 9):
-        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+        raise cursors.foreign()
     limit = max(1, min(limit, MAX_PAGE))
     with db.begin() as connection:
         query = _latest(batch, int(cursor or 0), states).limit(limit + 1)

@@ -1,11 +1,13 @@
 """What work costs in device seconds, learned from what it took: the fair claim charges it, the site estimates by it."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
 from shared.db import Database
-from shared.records import costs
+from shared.job import JobState
+from shared.records import costs, jobs
 
 UNKNOWN_S = 1.0
 """The estimate for work that was never seen."""
@@ -49,6 +51,14 @@ def settle(connection: Connection, job_ids: list[str], *, learn: bool) -> None:
     With `learn` the estimate follows them: for jobs that succeeded.
     """
     connection.execute(_SETTLE, {"jobs": job_ids, "learn": learn})
+
+
+def waiting() -> Select[Any]:
+    """Every job that could start now: its `pool`, its `rank`, and its estimated device `seconds`."""
+    known = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
+    seconds = func.coalesce(costs.c.seconds, UNKNOWN_S).label("seconds")
+    due = (jobs.c.state == JobState.QUEUED) & (jobs.c.run_at <= func.now())
+    return select(jobs.c.pool, jobs.c.rank, seconds).select_from(jobs.outerjoin(costs, known)).where(due)
 
 
 def of_model(db: Database, model: str) -> list[Cost]:

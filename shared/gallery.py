@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, RowMapping, Select, func, null, or_, select, update
 
+from shared import cursors
 from shared.db import Database
 from shared.drafts import MAX_TITLE
 from shared.errors import Invalid, NotFound
@@ -71,8 +72,7 @@ def page(
 
     `media` is how the media type begins; `before` leaves out what was made at that moment or later.
     """
-    if cursor is not None and not is_id(cursor):
-        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+    cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
     query = _of(owner_id).where(artifacts.c.media_type.startswith(media, autoescape=True))
     query = query.where(artifacts.c.role == role if role else artifacts.c.role != "preview")

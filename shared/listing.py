@@ -7,12 +7,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
+from shared import cursors
+from shared.costs import waiting
 from shared.db import Database
 from shared.devices import serving
-from shared.errors import Invalid, NotFound
+from shared.errors import NotFound
 from shared.ids import first_id, is_id
 from shared.job import Event, Job, JobState, job_from
-from shared.records import costs, devices, events, jobs
+from shared.records import devices, events, jobs
 from shared.transitions import POOLS_WITH_WORK
 
 MAX_PAGE = 200
@@ -80,8 +82,7 @@ def page(
 
     `before` leaves out what was submitted at that moment or later.
     """
-    if cursor is not None and not is_id(cursor):
-        raise Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+    cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
     wanted = [_mine(owner_id), *_filters(states, kind, model, search, batch_id)]
     if cursor is not None:
@@ -110,12 +111,10 @@ def position(db: Database, job: Job) -> Position | None:
     if job.state is not JobState.QUEUED:
         return None
     rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
-    before = (jobs.c.state == JobState.QUEUED) & (jobs.c.pool == job.pool) & (jobs.c.run_at <= func.now())
-    seconds = func.coalesce(costs.c.seconds, 1.0)
-    cost = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
-    queue = select(func.count(), func.coalesce(func.sum(seconds), 0.0)).select_from(jobs.outerjoin(costs, cost))
+    line = waiting().where(jobs.c.pool == job.pool, jobs.c.rank < rank).subquery()
+    queue = select(func.count(), func.coalesce(func.sum(line.c.seconds), 0.0)).select_from(line)
     with db.begin() as connection:
-        ahead, work_s = connection.execute(queue.where(before, jobs.c.rank < rank)).one()
+        ahead, work_s = connection.execute(queue).one()
         slots = connection.execute(select(func.count()).select_from(devices).where(serving(job.pool))).scalar_one()
     return Position(ahead=ahead, wait_s=round(work_s / slots, 1) if slots else None)
 

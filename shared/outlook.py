@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from shared.costs import waiting
 from shared.db import Database
 from shared.devices import serving
-from shared.job import JobState
 from shared.records import costs, devices, jobs
 from shared.transitions import PRIORITY_STEP_S
 
@@ -40,15 +40,7 @@ def outlook(db: Database, kind: str, model: str | None, model_key: str | None, p
     The place is counted as `listing.position` counts it: by aged priority alone.
     """
     rank = func.extract("epoch", func.now()) - priority * PRIORITY_STEP_S
-    before = (jobs.c.state == JobState.QUEUED) & (jobs.c.pool == pool) & (jobs.c.run_at <= func.now())
-    cost = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
-    line = (
-        select(func.coalesce(costs.c.seconds, 1.0).label("seconds"))
-        .select_from(jobs.outerjoin(costs, cost))
-        .where(before, jobs.c.rank < rank)
-        .limit(MOST_AHEAD + 1)
-        .subquery()
-    )
+    line = waiting().where(jobs.c.pool == pool, jobs.c.rank < rank).limit(MOST_AHEAD + 1).subquery()
     up = select(devices.c.id, devices.c.state, devices.c.resident).where(serving(pool)).order_by(devices.c.id)
     known = select(costs.c.seconds).where(costs.c.kind == kind, costs.c.model == (model or ""))
     with db.begin() as connection:

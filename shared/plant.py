@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
+from shared.costs import waiting
 from shared.db import Database
 from shared.devices import serving
 from shared.job import Job, JobState, job_from
 from shared.listing import depths
-from shared.records import costs, devices, jobs
+from shared.records import devices, jobs
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,8 @@ def _seen(job: Job, owner_id: str) -> Work:
 
 def _work_s(db: Database) -> dict[str, float]:
     """The estimated device seconds that wait in each pool, as a job's place in line is estimated."""
-    cost = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
-    seconds = func.sum(func.coalesce(costs.c.seconds, 1.0))
-    waiting = (jobs.c.state == JobState.QUEUED) & (jobs.c.run_at <= func.now())
-    query = select(jobs.c.pool, seconds).select_from(jobs.outerjoin(costs, cost)).where(waiting).group_by(jobs.c.pool)
+    line = waiting().subquery()
+    query = select(line.c.pool, func.sum(line.c.seconds)).group_by(line.c.pool)
     with db.begin() as connection:
         return {pool: float(total) for pool, total in connection.execute(query)}
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import jobs, ticks
+from shared import cursors, jobs, ticks
 from shared.complaints import field_errors, sentence
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound
@@ -178,8 +178,7 @@ def get(db: Database, owner_id: str, schedule_id: str) -> Schedule:
 
 def page(db: Database, owner_id: str, *, limit: int = 50, cursor: str | None = None) -> Page:
     """The owner's schedules, newest first."""
-    if cursor is not None and not is_id(cursor):
-        raise _foreign_cursor()
+    cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
     wanted = [schedules.c.owner_id == owner_id, *([schedules.c.id < cursor] if cursor else [])]
     query = select(*schedules.c).where(*wanted).order_by(schedules.c.id.desc()).limit(limit + 1)
@@ -276,8 +275,4 @@ def _moment(cursor: str) -> datetime:
     try:
         return datetime.strptime(cursor, _CURSOR).replace(tzinfo=UTC)
     except ValueError:
-        raise _foreign_cursor() from None
-
-
-def _foreign_cursor() -> Invalid:
-    return Invalid("This cursor is not one of ours; take it from the last page's `next`.", field="cursor")
+        raise cursors.foreign() from None

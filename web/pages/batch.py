@@ -1,6 +1,5 @@
 """One batch: how it stands, and its jobs, as a grid with axes or as a table; cancel the rest, retry what failed."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
@@ -11,6 +10,7 @@ from shared.batch import Batch, Tally
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.job import JobState
 from web.auth import identity, needs
+from web.pages import polling
 from web.pages.batch_grid import Grid, grid_of, shown, titles
 from web.pages.batch_selected import MOST_TEXT, makes, selected
 from web.pages.rows import Row, rows_of
@@ -36,9 +36,7 @@ def show(batch_id: str) -> str:
 def part(batch_id: str) -> Response:
     """What changes of it; 204 while none of its jobs has changed, which one query tells."""
     batch, tally = _found(batch_id)
-    if _version(tally) == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("batch/panel.html", **_seen(batch, tally)))
+    return polling.redrawn(_version(tally), lambda: render_template("batch/panel.html", **_seen(batch, tally)))
 
 
 @pages.post("/<batch_id>/cancel")
@@ -149,4 +147,4 @@ def _common(batch: Batch) -> list[tuple[str, str]]:
 
 def _version(tally: Tally) -> str:
     """The same while the page would be drawn the same; relative times move on with the minute."""
-    return f"{tally.version}-{datetime.now(UTC):%H:%M}"
+    return polling.version(tally.version)

@@ -1,13 +1,12 @@
 """All batches, newest first; kept up to date while somebody looks."""
 
-import hashlib
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
 from shared import batch_listing
 from web.auth import identity, needs
+from web.pages import polling
 from web.pages.standing import made_of, standing
 from web.site import site
 
@@ -35,9 +34,7 @@ def show() -> str:
 def part() -> Response:
     """The list alone; 204 while it would be drawn the same."""
     seen = _seen()
-    if seen["version"] == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("batches/list.html", **seen))
+    return polling.redrawn(seen["version"], lambda: render_template("batches/list.html", **seen))
 
 
 def _seen() -> dict[str, Any]:
@@ -45,13 +42,11 @@ def _seen() -> dict[str, Any]:
     found = batch_listing.page(here.db, identity().owner.id, limit=PAGE, cursor=cursor)
     tallies = batch_listing.tallies(here.db, found.items)
     rows = [standing(batch, tallies[batch.id]) for batch in found.items]
-    # Relative times move on by themselves: the minute is a part of what is seen.
-    seen = [f"{row.batch.id} {row.tally.version}" for row in rows] + [datetime.now(UTC).strftime("%H:%M")]
     return {
         "rows": rows,
         "made_of": made_of,
         "next": found.next,
         "cursor": cursor or "",
         "running": sum(row.live for row in rows),
-        "version": hashlib.sha256("\n".join(seen).encode()).hexdigest()[:16],
+        "version": polling.version([(row.batch.id, row.tally.version) for row in rows]),
     }

@@ -14,6 +14,7 @@ from shared.errors import FieldError, Invalid, NotFound
 from web import forms
 from web.auth import identity, needs
 from web.forms import ModelChoice, Typed
+from web.pages import polling
 from web.pages.api_call import api_call
 from web.pages.estimate import estimate
 from web.pages.presets import chips
@@ -78,12 +79,10 @@ def call() -> str:
 
 @pages.get("/recent")
 @needs("jobs:read")
-def recent() -> Response | str:
+def recent() -> Response:
     """The strip of recent jobs; 204 while nothing in it has changed."""
     rows = rows_of(listing.page(site().db, identity().owner.id, limit=RECENT).items)
-    if rows.version == request.args.get("seen"):
-        return Response(status=204)
-    return render_template("create/recent.html", rows=rows)
+    return polling.redrawn(rows.version, lambda: render_template("create/recent.html", rows=rows))
 
 
 def filled(kind: str, typed: Typed) -> str:

@@ -1,12 +1,10 @@
 """The devices: what each is at and holds in memory, and the lines before them; kept up to date while somebody looks."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from shared import devices, library, plant
@@ -14,7 +12,7 @@ from shared.devices import Device
 from shared.job import JobState
 from shared.plant import Queue, Work
 from web.auth import identity, needs
-from web.pages import memory
+from web.pages import memory, polling
 from web.pages.memory import Stretch
 from web.pages.rows import kind_words
 from web.pages.translation import _, plural
@@ -63,9 +61,7 @@ def show() -> str:
 def part() -> Response:
     """The devices alone; 204 while they would be drawn the same."""
     seen = _seen()
-    if seen["version"] == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("devices/list.html", **seen))
+    return polling.redrawn(seen["version"], lambda: render_template("devices/list.html", **seen))
 
 
 @pages.post("/<path:device_id>/drain")
@@ -176,10 +172,7 @@ def _summary(cards: Sequence[Card]) -> str:
 
 def _version(cards: Sequence[Card], lines: Sequence[Line]) -> str:
     """Changes with what is drawn: not with each heartbeat, nor with a few bytes of memory."""
-    seen = [_drawn(card) for card in cards]
-    # Relative times move on by themselves: the minute is a part of what is seen.
-    minute = datetime.now(UTC).strftime("%H:%M")
-    return hashlib.sha256(repr([seen, lines, minute]).encode()).hexdigest()[:16]
+    return polling.version([_drawn(card) for card in cards], lines)
 
 
 def _drawn(card: Card) -> tuple[object, ...]:

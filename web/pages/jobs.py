@@ -12,7 +12,7 @@ from shared.errors import Invalid, NotFound
 from shared.job import JobState
 from shared.listing import Page
 from web.auth import identity, needs
-from web.pages import chosen
+from web.pages import chosen, polling
 from web.pages.login import local_path
 from web.pages.rows import rows_of
 from web.pages.translation import _
@@ -52,9 +52,7 @@ def show() -> str:
 def part() -> Response:
     """The list alone; 204 while it would be drawn the same."""
     seen = _seen()
-    if seen["rows"].version == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("jobs/list.html", **seen))
+    return polling.redrawn(seen["rows"].version, lambda: render_template("jobs/list.html", **seen))
 
 
 @pages.post("/selection")

@@ -3,7 +3,6 @@
 Nothing here is kept by a browser, a cache or a log: the secret is in no address, and no answer may be stored.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -20,6 +19,7 @@ from shared.keys import DEFAULT_SCOPES, SCOPES, Key, NewKey
 from web.api.key_bodies import KeyRequest
 from web.api.keys import make_for
 from web.auth import identity, needs
+from web.pages import polling
 from web.pages.entries import entries
 from web.pages.translation import _
 from web.site import site
@@ -69,9 +69,7 @@ def show() -> str:
 def part() -> Response:
     """The list alone; 204 while it would be drawn the same."""
     seen = _seen()
-    if seen["version"] == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("keys/list.html", **seen))
+    return polling.redrawn(seen["version"], lambda: render_template("keys/list.html", **seen))
 
 
 @pages.post("")
@@ -156,10 +154,9 @@ def _choices(chosen: Sequence[str]) -> list[ScopeChoice]:
 def _seen() -> dict[str, Any]:
     who = identity()
     rows = [_row(key, who.key_id) for key in keys.list_keys(site().db, who.owner.id)]
-    # Relative times move on by themselves, and each request is a use: the minute is what is seen of them.
+    # Each request is a use: the minute is what is seen of it.
     seen = [(row.key.id, row.state, row.key.used_at is None) for row in rows]
-    minute = datetime.now(UTC).strftime("%H:%M")
-    return {"rows": rows, "version": hashlib.sha256(repr((seen, minute)).encode()).hexdigest()[:16]}
+    return {"rows": rows, "version": polling.version(seen)}
 
 
 def _row(key: Key, here: str) -> Row:

@@ -18,7 +18,7 @@ from shared.library import Model
 from web.api.model_bodies import ModelRequest
 from web.api.models import add_for
 from web.auth import identity, needs
-from web.pages import lineage
+from web.pages import lineage, polling
 from web.pages.entries import entries
 from web.pages.translation import _
 from web.site import site
@@ -55,9 +55,7 @@ def show() -> str:
 def part() -> Response:
     """The list alone; 204 while it would be drawn the same."""
     seen = _seen()
-    if seen["version"] == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("models/list.html", **seen))
+    return polling.redrawn(seen["version"], lambda: render_template("models/list.html", **seen))
 
 
 @pages.get("/-/add")

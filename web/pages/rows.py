@@ -1,15 +1,13 @@
 """Jobs as lists show them: each with its picture, its icon and a few words; and a version that changes with them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from shared import artifacts, kinds
 from shared.errors import NotFound
 from shared.job import Artifact, Job, JobState
 from web.auth import identity
-from web.pages import progress
+from web.pages import polling, progress
 from web.pages.outputs import is_picture
 from web.site import site
 
@@ -49,10 +47,8 @@ def rows_of(jobs: Sequence[Job], extra: str = "") -> Rows:
     """The rows of these jobs; `extra` is whatever else the list shows that may change."""
     files = artifacts.of_jobs(site().db, identity().owner.id, [job.id for job in jobs])
     items = [_row(job, files[job.id]) for job in jobs]
-    # Relative times move on by themselves: the minute is a part of what is seen.
-    seen = [f"{row.job.id} {row.job.revision} {row.picture.id if row.picture else ''} {row.note}" for row in items]
-    minute = datetime.now(UTC).strftime("%H:%M")
-    return Rows(items, hashlib.sha256("\n".join([*seen, extra, minute]).encode()).hexdigest()[:16])
+    seen = [(row.job.id, row.job.revision, row.picture.id if row.picture else "", row.note) for row in items]
+    return Rows(items, polling.version(seen, extra))
 
 
 def kind_words(kind: str) -> tuple[str, str]:

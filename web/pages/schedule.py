@@ -11,7 +11,7 @@ from shared.cron_sentences import sentence
 from shared.errors import Invalid
 from shared.templates import BatchTemplate
 from web.auth import identity, needs
-from web.pages import due, schedule_rows
+from web.pages import due, polling, schedule_rows
 from web.pages.batch_grid import shown, titles
 from web.pages.rows import kind_words
 from web.pages.settings import settings
@@ -36,9 +36,7 @@ def show(schedule_id: str) -> str:
 def panel(schedule_id: str) -> Response:
     """All of the page that changes; 204 while it would be drawn the same."""
     seen = _seen(schedule_id)
-    if seen["version"] == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("schedules/panel.html", **seen))
+    return polling.redrawn(seen["version"], lambda: render_template("schedules/panel.html", **seen))
 
 
 @pages.post("/<schedule_id>/pause")
@@ -121,5 +119,5 @@ def _seen(schedule_id: str) -> dict[str, Any]:
         "runs": [schedule_rows.run_row(each, terms.zone) for each in found.items],
         "next": found.next,
         "cursor": cursor,
-        "version": schedule_rows.version(schedule.id, schedule.revision, found.items),
+        "version": polling.version(schedule.id, schedule.revision, found.items),
     }

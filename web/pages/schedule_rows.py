@@ -1,9 +1,8 @@
-"""Schedules and their runs as lists show them, and versions that change with them."""
+"""Schedules and their runs as lists show them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import url_for
 
@@ -52,12 +51,6 @@ def run_row(run: Run, zone: str) -> RunRow:
     if run.batch_id:
         address = f"/batches/{run.batch_id}"
     return RunRow(run, local(run.due_at, zone), mark, word, address)
-
-
-def version(*parts: object) -> str:
-    """The same while what is seen is the same; relative times move on by themselves, hence the minute."""
-    minute = datetime.now(UTC).strftime("%H:%M")
-    return hashlib.sha256(repr([*parts, minute]).encode()).hexdigest()[:16]
 
 
 def _row(schedule: Schedule, last: Run | None) -> Row:

@@ -14,7 +14,7 @@ from shared.errors import Conflict, FieldError, Invalid
 from shared.schedule import Schedule
 from web import forms
 from web.auth import identity, needs
-from web.pages import batch_forms, batch_grid, create, due, repeats, schedule_form, schedule_rows
+from web.pages import batch_forms, batch_grid, create, due, polling, repeats, schedule_form, schedule_rows
 from web.pages.schedule_form import Draft
 from web.site import site
 
@@ -40,9 +40,7 @@ def show() -> str:
 def part() -> Response:
     """The list alone; 204 while it would be drawn the same."""
     seen = _seen()
-    if seen["version"] == request.args.get("seen"):
-        return Response(status=204)
-    return Response(render_template("schedules/list.html", **seen))
+    return polling.redrawn(seen["version"], lambda: render_template("schedules/list.html", **seen))
 
 
 @pages.get("/preview")
@@ -189,5 +187,5 @@ def _seen() -> dict[str, Any]:
         "rows": rows,
         "next": found.next,
         "cursor": request.args.get("cursor", ""),
-        "version": schedule_rows.version([(row.schedule.id, row.schedule.revision, row.last) for row in rows]),
+        "version": polling.version([(row.schedule.id, row.schedule.revision, row.last) for row in rows]),
     }
