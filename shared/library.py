@@ -52,7 +52,8 @@ class Model:
 class ModelSource:
     """Where a model's files are on this machine. `key` changes with the content: the identity for residency.
 
-    `cache` is a folder, private to this model's content, for what an engine derives from it.
+    `cache` is a folder, private to this model's content, for what an engine derives from it. `base` names the model
+    that an adapter, or a head on another's features, needs.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ModelSource:
     licence: str | None
     key: str
     cache: Path
+    base: str | None = None
     defaults: dict[str, Any] = field(default_factory=dict)
 
 
@@ -216,6 +218,7 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         licence=model.licence,
         key=model.key,
         cache=cache / "derived" / hashlib.sha256(model.key.encode()).hexdigest()[:32],
+        base=model.base,
         defaults=about.get("defaults", {}),
     )
 

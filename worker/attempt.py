@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from shared import artifacts, library
 from shared.artifacts import NewArtifact
@@ -23,6 +23,7 @@ from shared.library import ModelSource
 from shared.storage import Fingerprint, Storage, fingerprint
 from shared.text import clean
 from worker import thumbnails
+from worker.context import InputFile
 from worker.residency import Residency
 
 T = TypeVar("T")
@@ -90,13 +91,13 @@ class Attempt:
         if self._stop is not None:
             raise self._stop
 
-    def open_input(self, ref: str) -> BinaryIO:
-        """The bytes of an earlier artifact, from a copy in the work folder."""
+    def input(self, ref: str) -> InputFile:
+        """An artifact of the owner, as a copy in the work folder."""
         artifact = artifacts.get(self._db, self.job.owner_id, ref)
         path = self.workdir / f"input-{artifact.id}"
         if not path.exists():
             self._storage.fetch(artifact.key, path, artifact.sha256)
-        return path.open("rb")
+        return InputFile(path, artifact.name, artifact.media_type)
 
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Upload a file now; its row is written when the job ends, a preview's at once."""

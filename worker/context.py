@@ -6,14 +6,24 @@ Kinds are written against this Protocol alone; who implements it (a worker, a te
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from shared.job import Role
     from shared.library import ModelSource
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """An artifact to read, as a file of this attempt's own: under a name of ours, with the name it was given beside."""
+
+    path: Path
+    name: str
+    media_type: str
 
 
 class JobContext(Protocol):
@@ -47,8 +57,8 @@ class JobContext(Protocol):
     def check_cancelled(self) -> None:
         """Raise what `progress` would raise; for places that have nothing to report."""
 
-    def open_input(self, ref: str) -> BinaryIO:
-        """The bytes of an earlier artifact of the same owner."""
+    def input(self, ref: str) -> InputFile:
+        """An artifact of the same owner: uploaded, or made by an earlier job."""
 
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Hand over a file under its own name; a preview replaces the preview before it."""

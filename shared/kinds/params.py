@@ -15,11 +15,18 @@ from shared.text import UNSTORABLE, storable
 
 Pool = Literal["accelerated", "cpu", "io"]
 Output = Literal["text", "code", "image", "audio", "video", "model", "data"]
-Task = Literal["text-generation", "text-to-image", "text-to-speech", "upscale"]
+#: What a model is for, in the hub's words where it has one.
+Task = Literal[
+    "text-generation", "text2text-generation", "text-classification", "token-classification", "feature-extraction",
+    "text-to-image", "unconditional-image-generation", "image-to-text", "upscale", "controlnet", "image-adapter",
+    "image-safety", "text-to-speech", "text-to-audio", "automatic-speech-recognition", "text-to-video",
+]  # fmt: skip
 Widget = Literal[
     "textarea", "text", "number", "slider", "stepper", "segment", "select", "size", "seed", "switch", "model",
-    "messages", "lines",
+    "messages", "lines", "file", "adapters",
 ]  # fmt: skip
+#: What an input may be, as the first half of its media type says; `table` is rows: JSONL, CSV, or a text a line.
+Media = Literal["image", "audio", "video", "text", "table"]
 
 MAX_SEED = 2**63 - 1
 #: Characters. A page of text is about 3,000; the model's own window is checked when the tokens are known.
@@ -78,6 +85,13 @@ class Params(BaseModel):
         hints = {name: _hints(field) for name, field in cls.model_fields.items()}
         return {name: hint["task"] for name, hint in hints.items() if hint.get("widget") == "model"}
 
+    @classmethod
+    @cache
+    def input_media(cls) -> dict[str, tuple[Media, ...]]:
+        """The fields that name an artifact to read, each with what that may be."""
+        hints = {name: _hints(field) for name, field in cls.model_fields.items()}
+        return {name: tuple(hint["media"].split()) for name, hint in hints.items() if hint.get("widget") == "file"}
+
 
 def ui(widget: Widget, **hints: str | float | bool) -> dict[str, Any]:
     """`json_schema_extra` for a field: how a form shows it (widget, advanced, unit, step, placeholder …)."""
@@ -92,6 +106,16 @@ def ModelRef(task: Task, *, title: str = "Model", advanced: bool = False) -> Any
         min_length=1,
         max_length=200,
         json_schema_extra=ui("model", task=task, advanced=advanced),
+    )
+
+
+def InputRef(*media: Media, title: str, description: str, advanced: bool = False) -> Any:  # noqa: N802 - as ModelRef
+    """A field that names an artifact to read, uploaded or made by a job: `Annotated[str, InputRef("image")]`."""
+    return Field(
+        title=title,
+        description=description,
+        pattern=r"^art_[0-9a-z]{26}$",
+        json_schema_extra=ui("file", media=" ".join(media), advanced=advanced),
     )
 
 

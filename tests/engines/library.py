@@ -7,12 +7,11 @@ from pathlib import Path
 
 from shared.library import ModelSource
 from shared.starters import STARTERS
-from tests.engines.tiny_models import BUILDERS, build
+from tests.engines.tiny import MODELS, build
 from worker.engines.loading import read_json
 
 #: Unpacked models outlive a test run: unpacking takes longer than all other tests of the kinds.
 CACHE = Path(tempfile.gettempdir()) / "atelier-tests-models"
-_TASKS = {"gpt2": "text-generation", "llama": "text-generation", "vits": "text-to-speech", "speecht5": "text-to-speech"}
 
 
 class Library(Mapping[str, ModelSource]):
@@ -28,13 +27,13 @@ class Library(Mapping[str, ModelSource]):
         folder = self.folder / name
         if not folder.exists():
             build(name, folder)
-        return source(name, folder, task=_TASKS.get(name.removeprefix("tiny-"), "text-to-image"))
+        return source(name, folder, task=MODELS[name][0])
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*self.starters, *BUILDERS])
+        return iter([*self.starters, *MODELS])
 
     def __len__(self) -> int:
-        return len(self.starters) + len(BUILDERS)
+        return len(self.starters) + len(MODELS)
 
     def _starter(self, name: str) -> ModelSource:
         starter = self.starters[name]

@@ -5,7 +5,7 @@ import torch
 
 from shared.errors import JobError
 from tests.engines.library import Library
-from tests.engines.tiny_models import byte_tokenizer
+from tests.engines.tiny.writers import byte_tokenizer
 from worker.engines.decoding import Row, Sampling, SeededSampler, write
 from worker.engines.language import LanguageModel, load_language_model
 

@@ -1,16 +1,16 @@
 """A job context with a memory instead of a system behind it: records what a kind says, and cancels when told."""
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from shared import kinds
 from shared.errors import Cancelled, JobError
 from shared.job import Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
+from worker.context import InputFile
 from worker.kinds import run_function
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class FakeContext:
     device: str = "cpu"
     job_id: str = "job"
     cancel_at: int | None = None
-    inputs: dict[str, bytes] = field(default_factory=dict)
+    inputs: dict[str, InputFile] = field(default_factory=dict)
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     saved: list[Saved] = field(default_factory=list)
@@ -65,9 +65,15 @@ class FakeContext:
         if self.cancel_at is not None and self.steps and self.steps[-1][0] >= self.cancel_at:
             raise Cancelled
 
-    def open_input(self, ref: str) -> BinaryIO:
-        """The bytes that the test put there."""
-        return io.BytesIO(self.inputs[ref])
+    def input(self, ref: str) -> InputFile:
+        """The file that the test put there."""
+        return self.inputs[ref]
+
+    def give(self, path: Path, media_type: str, number: int = 0) -> str:
+        """Put a file there as an artifact; its id, for the params."""
+        ref = f"art_{number or len(self.inputs):026d}"
+        self.inputs[ref] = InputFile(path, path.name, media_type)
+        return ref
 
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Keep the bytes."""

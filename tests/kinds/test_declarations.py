@@ -12,7 +12,7 @@ from shared import kinds
 from shared.errors import Invalid, NotFound
 from worker import kinds as work
 
-KINDS = ["generate_code", "generate_image", "generate_speech", "generate_text"]
+KINDS = kinds.names()
 PROMPTED = {"prompt": "hello"}
 
 

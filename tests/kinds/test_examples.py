@@ -9,7 +9,7 @@ from tests.kinds.context import FakeContext, run
 
 
 @pytest.mark.quality
-@pytest.mark.parametrize("kind", ["generate_code", "generate_image", "generate_speech", "generate_text"])
+@pytest.mark.parametrize("kind", kinds.names())
 def test_the_first_example_runs(context: Callable[..., FakeContext], kind: str):
     ctx = run(kind, context(), **kinds.params_class(kind).examples[0])
     assert ctx.outputs

@@ -5,7 +5,7 @@ import pytest
 from shared import kinds
 from shared.starters import STARTERS
 
-SHIPPED = ["generate_code", "generate_image", "generate_speech", "generate_text"]
+SHIPPED = kinds.names()
 TASKS = {starter.name: starter.task for starter in STARTERS}
 
 
