@@ -21,6 +21,7 @@ from PIL import Image
 from shared.errors import JobError
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
 from worker.engines.schedulers import scheduled
+from worker.engines.stepping import stepping
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
@@ -123,23 +124,13 @@ def _arguments(pipe: Any) -> set[str]:
 
 @contextmanager
 def _hooked(pipe: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
-    """Call `on_step` after every scheduler step: the one place that all pipelines pass, with or without callbacks."""
     with scheduled(pipe, painting.scheduler) as scheduler:
-        scheduler.step = _reporting(pipe, scheduler, painting, on_step)
-        yield
 
+        def report(done: int, total: int, made: Any) -> None:
+            on_step(done, total, lambda: _decode(pipe, _clearest(made), painting))
 
-def _reporting(pipe: Any, scheduler: Any, painting: Painting, on_step: OnStep) -> Callable[..., Any]:
-    step, done = scheduler.step, 0
-
-    def hooked(*args: Any, **kwargs: Any) -> Any:
-        nonlocal done
-        made = step(*args, **kwargs)
-        done += 1
-        on_step(done, len(scheduler.timesteps), lambda: _decode(pipe, _clearest(made), painting))
-        return made
-
-    return hooked
+        with stepping(scheduler, report):
+            yield
 
 
 def _clearest(made: Any) -> torch.Tensor:
