@@ -89,7 +89,7 @@ class GenerateVideo(Params):
         int | None,
         Field(
             title="Frames",
-            description="Many models make a multiple of 4 or 8, plus 1; the nearest is taken. Empty takes the model's own.",
+            description="Many models make 4 or 8 times a number, plus 1. Empty takes the model's own.",
             ge=1,
             le=1024,
             json_schema_extra=ui("number", step=1, placeholder="The model's own"),

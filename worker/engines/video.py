@@ -219,9 +219,9 @@ def _settings(pipe: Any, shot: Shot) -> dict[str, Any]:
 
 def _first_frame(pipe: Any, made: Any) -> Image.Image | None:
     """A look at the first frame where an image decoder makes it; a film decoder would cost as much as many steps."""
-    latents = clearest(made)
-    if latents.ndim != 5 or not isinstance(pipe, AnimateDiffPipeline | AnimateDiffSDXLPipeline):
+    if not type(pipe).__name__.startswith("AnimateDiff"):
         return None
+    latents = clearest(made)
     pixels = pipe.vae.decode((latents[:, :, 0] / pipe.vae.config.scaling_factor).to(pipe.vae.dtype)).sample
     image: Image.Image = pipe.video_processor.postprocess(pixels, output_type="pil")[0]
     return image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,22 +51,16 @@ def run(params: GenerateVideo, ctx: JobContext) -> None:
     ctx.progress(0, None, "Loading the model")
     source = check_task(ctx.model(params.model), "text-to-video")
     take = _walked(params, source, ctx) if is_walk(source) else _shot(params, source, ctx)
-    frames = _enlarged(params, take, source, ctx)
+    factor, enlarge = _enlarger(params, take, source, ctx)
+    width, height = (side * factor + side * factor % 2 for side in take.frames[0].size)
     count, path = len(take.frames), ctx.workdir / "clip.mp4"
 
     def on_frame(done: int) -> None:
         ctx.progress(take.steps + done, take.steps + count, f"Frame {done} of {count}")
 
-    write_film(path, frames, take.fps, on_frame=on_frame)
-    ctx.save_artifact(
-        path,
-        media_type="video/mp4",
-        seconds=round(count / take.fps, 3),
-        fps=take.fps,
-        frames=count,
-        seed=ctx.seed,
-        **({"note": take.note} if take.note else {}),
-    )
+    write_film(path, map(enlarge, take.frames), take.fps, on_frame=on_frame)
+    meta: dict[str, Any] = {"seconds": round(count / take.fps, 3), "fps": take.fps, "frames": count, "seed": ctx.seed}
+    ctx.save_artifact(path, media_type="video/mp4", **meta, width=width, height=height, note=take.note)
 
 
 def _walked(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Take:
@@ -164,12 +158,14 @@ def _check_pixels(width: int, height: int, frames: int) -> None:
         raise JobError("too_large", "All frames together may have 268 million pixels.", field="frames")
 
 
-def _enlarged(params: GenerateVideo, take: _Take, source: ModelSource, ctx: JobContext) -> Iterable[Image.Image]:
-    """The frames, enlarged one by one as they are asked for."""
+def _enlarger(
+    params: GenerateVideo, take: _Take, source: ModelSource, ctx: JobContext
+) -> tuple[int, Callable[[Image.Image], Image.Image]]:
+    """By how much frames are enlarged, and what does it."""
     factor = params.upscale or source.defaults.get("upscale", 1)
     width, height = take.frames[0].size
     if factor == 1:
-        return take.frames
+        return 1, lambda image: image
     if width * height * factor**2 > MAX_ENLARGED:
         raise JobError("too_large", "An enlarged frame may have 17 million pixels at most.", field="upscale")
     try:
@@ -177,9 +173,9 @@ def _enlarged(params: GenerateVideo, take: _Take, source: ModelSource, ctx: JobC
     except JobError:
         if params.upscale or params.upscaler:
             raise
-        return take.frames  # the model's wish, not the job's: the film is whole without it
+        return 1, lambda image: image  # the model's wish, not the job's: the film is whole without it
     upscaler = ctx.resident(large.key, lambda: load_upscaler(large, ctx.device), upscaler_size(large))
-    return (upscaler.enlarge(image, factor, lambda *_: ctx.check_cancelled()) for image in take.frames)
+    return factor, lambda image: upscaler.enlarge(image, factor, lambda *_: ctx.check_cancelled())
 
 
 def _shower(params: GenerateVideo, ctx: JobContext) -> Callable[[Preview], None]:

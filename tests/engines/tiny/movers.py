@@ -144,8 +144,8 @@ def _wan_both(folder: Path) -> None:
 
 def _wan_i2v(folder: Path) -> None:
     eyes = CLIPVisionConfig(
-        hidden_size=4, projection_dim=4, num_hidden_layers=2, num_attention_heads=2, image_size=32, intermediate_size=16,
-        patch_size=1,
+        hidden_size=4, projection_dim=4, num_hidden_layers=2, num_attention_heads=2, image_size=32,
+        intermediate_size=16, patch_size=1,
     )  # fmt: skip
     WanImageToVideoPipeline(
         **_t5(wan=True), vae=_wan_vae(), transformer=_wan_transformer(36, image_dim=4), scheduler=_wan_scheduler(),
