@@ -113,7 +113,7 @@ def form(pipe: Any) -> Form:
         fps=usual.get("frame_rate") or _FPS.get(type(pipe).__name__, _USUAL_FPS),
         steps=usual.get("num_inference_steps") or 50,
         side_step=lcm(8, spatial * (patch[-1] if isinstance(patch, list | tuple) else patch)),
-        frame_step=_scale(pipe, "vae_scale_factor_temporal", "vae_temporal_compression_ratio"),
+        frame_step=_frame_step(pipe),
         most_frames=network.get("motion_max_seq_length"),
     )
 
@@ -233,6 +233,13 @@ def _arguments(pipe: Any) -> set[str]:
 
 def _network(pipe: Any) -> Any:
     return getattr(pipe, "unet", None) or getattr(pipe, "transformer", None) or pipe.transformer_2
+
+
+def _frame_step(pipe: Any) -> int:
+    step = _scale(pipe, "vae_scale_factor_temporal", "vae_temporal_compression_ratio")
+    if type(pipe).__name__.startswith("CogVideoX"):  # its decoder takes latents two by two, after a first
+        return 2 * step * (pipe.transformer.config.patch_size_t or 1)
+    return step
 
 
 def _scale(pipe: Any, *names: str) -> int:
