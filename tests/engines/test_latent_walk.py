@@ -1,5 +1,6 @@
 """Walks over tiny random image models of every form that can be walked over."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,9 +63,9 @@ def test_a_loop_leads_back_without_a_jump(library: Library, prompts: list[str]):
     pipe = load_pipeline(library["tiny-sd"], "cpu")
     frames = [_pixels(frame) for frame in _walk(pipe, Walk(prompts=prompts, frames=24, loop=True))]
     # then the step from its last frame to its first is like the steps within
-    steps = [np.abs(here - there).mean() for here, there in zip(frames, frames[1:], strict=False)]
-    assert np.abs(frames[-1] - frames[0]).mean() <= max(steps)
-    assert max(steps) < np.abs(frames[0] - frames[12]).mean() or len(prompts) > 1
+    steps = [np.abs(here - there).mean() for here, there in pairwise(frames)]
+    assert np.abs(frames[-1] - frames[0]).mean() <= 1.2 * max(steps)
+    assert max(steps) < np.abs(frames[0] - frames[12]).mean() / 2
 
 
 def test_the_same_seed_gives_the_same_frames_whatever_the_batch(library: Library, monkeypatch: pytest.MonkeyPatch):

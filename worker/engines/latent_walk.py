@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import asin, pi, sin
+from math import pi
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -105,15 +105,8 @@ def _embeddings(pipe: Any, painting: Painting, prompt: str, device: str) -> dict
 
 
 def _position(way: Walk, frame: int) -> float:
-    """Where a frame is, in stops: 1.5 is half way from the second prompt to the third.
-
-    It hurries near a stop, where pictures hardly differ, and takes its time half way, where one thing becomes another.
-    """
-    legs = len(way.prompts) if way.loop else len(way.prompts) - 1
-    along = _share(way, frame) * legs
-    leg = min(int(along), max(legs - 1, 0))
-    rest = along - leg
-    return leg + 0.5 - sin(asin(1 - 2 * rest) / 3)
+    """Where a frame is, in stops: 1.5 is half way from the second prompt to the third."""
+    return _share(way, frame) * (len(way.prompts) if way.loop else len(way.prompts) - 1)
 
 
 def _share(way: Walk, frame: int) -> float:

@@ -118,10 +118,12 @@ def form(pipe: Any) -> Form:
     )
 
 
-def shaped(own: Form, image: Image.Image) -> Form:
-    """The form with sides in the picture's shape, and as many pixels."""
-    narrower = sqrt(own.width * own.height / (image.width * image.height))
-    return replace(own, width=max(1, round(image.width * narrower)), height=max(1, round(image.height * narrower)))
+def shaped(own: Form, image: Image.Image, width: int | None = None, height: int | None = None) -> Form:
+    """The form with sides in the picture's shape: one of them as given, or together as many pixels as before."""
+    scale = sqrt(own.width * own.height / (image.width * image.height))
+    if width or height:
+        scale = width / image.width if width else (height or 0) / image.height
+    return replace(own, width=max(1, round(image.width * scale)), height=max(1, round(image.height * scale)))
 
 
 def takes_any_shape(pipe: Any) -> bool:

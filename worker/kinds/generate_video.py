@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 #: Of a walk, where neither the job nor the model says otherwise.
 _WALK_FRAMES, _WALK_FPS, _WALK_STEPS = 32, 12, 30
 _UPSCALER = "realesrgan-video"
+#: What a video model's `atelier.json` may say of its form.
+_FORM = ("width", "height", "frames", "fps", "steps")
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,9 @@ def _shot(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Take:
         field = "then" if params.then else "loop"
         raise JobError("unsupported_setting", "Only a latent walk turns into further prompts, or loops.", field=field)
     base = check_task(ctx.model(source.base), "text-to-image") if source.base else None
+    key = f"{source.key} on {base.key}" if base else source.key
     size = video_pipeline_size(source, base)
-    pipe = ctx.resident(source.key, lambda: load_video_pipeline(source, ctx.device, base), size)
+    pipe = ctx.resident(key, lambda: load_video_pipeline(source, ctx.device, base), size)
     shot, note = fitted(_wanted(params, source.defaults, pipe, ctx), form(pipe))
     _check_pixels(shot.width, shot.height, shot.frames)
     show, steps = _shower(params, ctx), 0
@@ -123,18 +126,19 @@ def _shot(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Take:
 
 def _wanted(params: GenerateVideo, defaults: dict[str, Any], pipe: Any, ctx: JobContext) -> Shot:
     """The params, with what they leave open taken from the model's `atelier.json`, then from the pipeline."""
-    image, own = _picture(params, ctx), form(pipe)
+    own = replace(form(pipe), **{name: defaults[name] for name in _FORM if name in defaults})
+    image = _picture(params, ctx)
     if image and takes_any_shape(pipe):
-        own = shaped(own, image)
+        own = shaped(own, image, params.width, params.height)
     return Shot(
         prompt=params.prompt,
         negative_prompt=params.negative_prompt or defaults.get("negative_prompt"),
         image=image,
-        width=params.width or defaults.get("width") or own.width,
-        height=params.height or defaults.get("height") or own.height,
-        frames=params.frames or defaults.get("frames") or own.frames,
-        fps=params.fps or defaults.get("fps") or own.fps,
-        steps=params.steps or defaults.get("steps") or own.steps,
+        width=params.width or own.width,
+        height=params.height or own.height,
+        frames=params.frames or own.frames,
+        fps=params.fps or own.fps,
+        steps=params.steps or own.steps,
         guidance=params.guidance if params.guidance is not None else defaults.get("guidance"),
     )
 
