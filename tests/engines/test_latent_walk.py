@@ -19,8 +19,8 @@ PAINTING = Painting(
 )
 
 
-def _walk(pipe: Any, way: Walk, seed: int = 3, on_step: Any = lambda done, total: None) -> list[Image.Image]:
-    return list(walk(pipe, PAINTING, way, seed, "cpu", on_step))
+def _walk(pipe: Any, way: Walk, seed: int = 3, on_step: Any = lambda *_: None) -> list[Image.Image]:
+    return walk(pipe, PAINTING, way, seed, "cpu", on_step)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
@@ -40,13 +40,13 @@ def test_a_walk_begins_and_ends_with_what_was_asked(library: Library, name: str)
     frames = _walk(
         pipe,
         Walk(prompts=["a red apple", "sky"], frames=5, loop=False),
-        on_step=lambda done, total: steps.append((done, total)),
+        on_step=lambda done, total, _: steps.append((done, total)),
     )
     # then its first and last frame are the model's pictures of them, and each step was told
     assert np.abs(_pixels(frames[0]) - _painted(pipe, "a red apple", 3)).max() <= 2
     assert np.abs(_pixels(frames[-1]) - _painted(pipe, "sky", 3)).max() <= 2
     assert len(frames) == 5
-    assert steps == [(1, 2), (2, 2)]
+    assert steps == [(number, 6) for number in range(1, 7)]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -76,14 +76,21 @@ def test_the_same_seed_gives_the_same_frames_whatever_the_batch(library: Library
     # when there is room for two frames at once only, then they are the same, and steps count through
     monkeypatch.setitem(diffusion._BATCH_PIXELS, "cpu", 2 * 32 * 32)
     steps: list[tuple[int, int]] = []
-    parts = _walk(pipe, way, on_step=lambda done, total: steps.append((done, total)))
-    assert steps == [(number, 6) for number in range(1, 7)]
+    parts = _walk(pipe, way, on_step=lambda done, total, _: steps.append((done, total)))
+    assert steps == [(number, 8) for number in range(1, 9)]
     for here, there in zip(first, parts, strict=True):
         assert np.abs(_pixels(here) - _pixels(there)).max() <= 2
 
 
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("frames", [1, 2, 3, 6])
+def test_any_number_of_frames_is_made(library: Library, frames: int, loop: bool):
+    pipe = load_pipeline(library["tiny-sd"], "cpu")
+    assert len(_walk(pipe, Walk(prompts=["a", "b"], frames=frames, loop=loop))) == frames
+
+
 def test_what_a_step_raises_ends_it(library: Library):
-    def stop(done: int, total: int) -> None:
+    def stop(*_: Any) -> None:
         raise Cancelled
 
     pipe = load_pipeline(library["tiny-sd"], "cpu")

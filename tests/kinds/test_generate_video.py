@@ -137,7 +137,7 @@ def test_a_motion_adapter_moves_its_base(context: Context, opened: Callable):
 def test_the_first_frame_is_shown_when_it_is_time(context: Context, monkeypatch: pytest.MonkeyPatch):
     # given a preview that is due at every step
     monkeypatch.setattr(diffusion.Pace, "due", lambda self: True)
-    for model, count in (("tiny-animatediff", 2), ("tiny-wan", 0), ("latent-walk", 9)):
+    for model, count in (("tiny-animatediff", 2), ("tiny-wan", 0), ("latent-walk", 8)):
         wanted = run("generate_video", context(), **SMALL, model=model, upscale=1)
         unwanted = run("generate_video", context(), **SMALL, model=model, upscale=1, previews=False)
         previews = [saved for saved in wanted.saved if saved.role == "preview"]
@@ -234,7 +234,7 @@ def test_the_starter_walks_from_one_thing_to_another(context: Context, opened: C
     assert things[-1][2] > things[-1][0] + 50
     steps = [np.abs(_pixels(here) - _pixels(there)).mean() for here, there in pairwise(frames)]
     assert np.median(steps) < 10
-    assert max(steps) < np.abs(_pixels(frames[0]) - _pixels(frames[-1])).mean() / 2
+    assert max(steps) < np.abs(_pixels(frames[0]) - _pixels(frames[-1])).mean() / 4
 
 
 @pytest.mark.quality

@@ -7,16 +7,18 @@ pipelines of the Stable Diffusion form (1.x, 2, XL, 3). Knows no kinds, and noth
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import pi
+from itertools import pairwise
+from math import ceil, pi
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from PIL import Image
 
 from shared.errors import JobError
-from worker.engines.diffusion import Painting, batches
+from worker.engines.diffusion import OnStep, Painting, batches
 from worker.engines.loading import read_json
 from worker.engines.schedulers import scheduled
 from worker.engines.stepping import stepping
@@ -24,6 +26,10 @@ from worker.engines.stepping import stepping
 if TYPE_CHECKING:
     from shared.library import ModelSource
 
+Embeddings = list[dict[str, torch.Tensor]]
+
+#: How often it is looked where frames are needed most: in four rounds the largest jump fell to a third.
+_ROUNDS = 4
 #: What `encode_prompt` of a pipeline answers, by the number of its answers, in the words of the pipeline's arguments.
 _EMBEDDINGS = {
     2: ("prompt_embeds", "negative_prompt_embeds"),
@@ -48,41 +54,85 @@ def is_walk(source: ModelSource) -> bool:
     return bool(read_json(source.folder / "atelier.json").get("form") == "latent-walk")
 
 
-def walk(
-    pipe: Any, painting: Painting, way: Walk, seed: int, device: str, on_step: Callable[[int, int], None]
-) -> Iterator[Image.Image]:
-    """The frames in order, painted batch by batch; `painting` says all but the prompt.
+def walk(pipe: Any, painting: Painting, way: Walk, seed: int, device: str, on_step: OnStep) -> list[Image.Image]:
+    """The frames in order; `painting` says all but the prompt.
 
-    The first frame is the picture that the model paints of the first prompt with this seed. `on_step(done, total)`
-    counts through all batches, and may raise to end it.
+    The first is the picture that the model paints of the first prompt with this seed. From prompt to prompt half of the
+    frames lie evenly, the others where neighbours differ most: one thing becomes another within a short part of the way.
+    `on_step(done, total, preview)` counts through all of them, and may raise to end it.
 
     Raises:
-        JobError: the model is not of a form that can be walked through, or does not accept the settings.
+        JobError: the model is not of a form that can be walked over, or does not accept the settings.
     """
     stops = [_embeddings(pipe, painting, prompt, device) for prompt in way.prompts]
-    groups = batches(range(way.frames), painting, device)
-    for number, group in enumerate(groups):
+    rounds = [range(size) for size in _rounds(way)]
+    passes = sum(len(batches(frames, painting, device)) for frames in rounds)
+    painted: dict[float, Image.Image] = {}
+    done = 0
 
-        def report(done: int, total: int, _made: Any, before: int = number) -> None:
-            on_step(before * total + done, len(groups) * total)
+    def report(step: int, steps: int, _made: Any) -> None:
+        on_step(done * steps + step, passes * steps, lambda: painted.get(0.0))
 
-        settings = {
-            "width": painting.width,
-            "height": painting.height,
-            "num_inference_steps": painting.steps,
-            "output_type": "pil",
-            "latents": torch.cat([_noise(pipe, painting, way, seed, frame) for frame in group]).to(device, pipe.dtype),
-            # For schedulers that add noise at each step: the same in every frame, or the film would flicker.
-            "generator": [torch.Generator("cpu").manual_seed(seed) for _ in group],
-        }
-        settings |= {} if painting.guidance is None else {"guidance_scale": painting.guidance}
-        settings |= _between(stops, [_position(way, frame) for frame in group])
-        with torch.inference_mode(), scheduled(pipe, painting.scheduler) as scheduler, stepping(scheduler, report):
-            try:
-                images = pipe(**settings).images
-            except ValueError as error:  # pipelines check their arguments, each in its own way
-                raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
-        yield from images
+    for frames in rounds:
+        places = _widest(painted, way, len(frames)) if painted else _evenly(way, len(frames))
+        for group in batches(frames, painting, device):
+            here = [places[frame] for frame in group]
+            painted |= zip(here, _paint(pipe, painting, way, stops, here, seed, device, report), strict=True)
+            done += 1
+    return [painted[place] for place in sorted(painted)]
+
+
+def _paint(
+    pipe: Any,
+    painting: Painting,
+    way: Walk,
+    stops: Embeddings,
+    places: Sequence[float],
+    seed: int,
+    device: str,
+    report: Callable[[int, int, Any], None],
+) -> list[Image.Image]:
+    """The frames at these places of the way, in one batch."""
+    noise = torch.cat([_noise(pipe, painting, way, seed, place) for place in places])
+    settings: dict[str, Any] = {
+        "width": painting.width,
+        "height": painting.height,
+        "num_inference_steps": painting.steps,
+        "latents": noise.to(device, pipe.dtype),
+        # For schedulers that add noise at each step: the same in every frame, or the film would flicker.
+        "generator": [torch.Generator("cpu").manual_seed(seed) for _ in places],
+    }
+    settings |= {} if painting.guidance is None else {"guidance_scale": painting.guidance}
+    settings |= _between(stops, [place * _legs(way) for place in places])
+    with torch.inference_mode(), scheduled(pipe, painting.scheduler) as scheduler, stepping(scheduler, report):
+        try:
+            return list(pipe(**settings, output_type="pil").images)
+        except ValueError as error:  # pipelines check their arguments, each in its own way
+            raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
+
+
+def _rounds(way: Walk) -> list[int]:
+    """How many frames are painted before it is seen where the next are needed; noise alone changes evenly."""
+    if len(way.prompts) == 1:
+        return [way.frames]
+    first = way.frames // 2 + 1
+    rest = way.frames - first
+    each = max(1, ceil(rest / _ROUNDS))
+    return [first, *(min(each, rest - begun) for begun in range(0, rest, each))]
+
+
+def _evenly(way: Walk, count: int) -> list[float]:
+    """Places from 0, the beginning, to 1, the end, which in a loop is the beginning again and left out."""
+    return [number / max(1, count if way.loop else count - 1) for number in range(count)]
+
+
+def _widest(painted: dict[float, Image.Image], way: Walk, count: int) -> list[float]:
+    """The middles between those neighbours that differ most."""
+    known = {place: np.asarray(image).astype(np.int16) for place, image in sorted(painted.items())}
+    if way.loop:
+        known[1.0] = known[0.0]
+    gaps = [(np.abs(known[here] - known[there]).mean(), (here + there) / 2) for here, there in pairwise(known)]
+    return sorted(middle for _, middle in sorted(gaps, reverse=True)[:count])
 
 
 def _embeddings(pipe: Any, painting: Painting, prompt: str, device: str) -> dict[str, torch.Tensor]:
@@ -104,18 +154,13 @@ def _embeddings(pipe: Any, painting: Painting, prompt: str, device: str) -> dict
     return {name: value for name, value in zip(_EMBEDDINGS[len(made)], made, strict=True) if value is not None}
 
 
-def _position(way: Walk, frame: int) -> float:
-    """Where a frame is, in stops: 1.5 is half way from the second prompt to the third."""
-    return _share(way, frame) * (len(way.prompts) if way.loop else len(way.prompts) - 1)
+def _legs(way: Walk) -> int:
+    """How many times the way leads from one prompt to the next."""
+    return len(way.prompts) - (0 if way.loop else 1)
 
 
-def _share(way: Walk, frame: int) -> float:
-    """How much of the way lies behind a frame: 0 at the first; 1 at the last, or at the first again in a loop."""
-    return frame / (way.frames if way.loop else max(way.frames - 1, 1))
-
-
-def _between(stops: list[dict[str, torch.Tensor]], positions: Sequence[float]) -> dict[str, torch.Tensor]:
-    """The embeddings of each position, in a batch."""
+def _between(stops: Embeddings, positions: Sequence[float]) -> dict[str, torch.Tensor]:
+    """The embeddings of each position, in a batch: 1.5 is half way from the second prompt to the third."""
     rows: dict[str, list[torch.Tensor]] = {name: [] for name in stops[0]}
     for position in positions:
         here, there = stops[int(position) % len(stops)], stops[(int(position) + 1) % len(stops)]
@@ -124,7 +169,7 @@ def _between(stops: list[dict[str, torch.Tensor]], positions: Sequence[float]) -
     return {name: torch.cat(made) for name, made in rows.items()}
 
 
-def _noise(pipe: Any, painting: Painting, way: Walk, seed: int, frame: int) -> torch.Tensor:
+def _noise(pipe: Any, painting: Painting, way: Walk, seed: int, place: float) -> torch.Tensor:
     """The noise that a frame starts from: of shape (1, channels, rows, columns), as random as any other.
 
     From prompt to prompt it stays. With one prompt it goes around the circle through the noise of this seed and of the
@@ -138,5 +183,5 @@ def _noise(pipe: Any, painting: Painting, way: Walk, seed: int, frame: int) -> t
         painting.width // pipe.vae_scale_factor,
     )
     here, there = (torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed + more)) for more in (0, 1))
-    angle = torch.tensor(_share(way, frame) * (2 * pi if way.loop else pi / 2) if len(way.prompts) == 1 else 0.0)
+    angle = torch.tensor(place * (2 * pi if way.loop else pi / 2) if len(way.prompts) == 1 else 0.0)
     return angle.cos() * here + angle.sin() * there

@@ -88,17 +88,15 @@ def _walked(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Tak
         loop=params.loop,
     )
     _check_pixels(painting.width, painting.height, way.frames)
-    steps = 0
+    show, steps = _shower(params, ctx), 0
 
-    def on_step(done: int, total: int) -> None:
+    def on_step(done: int, total: int, preview: Preview) -> None:
         nonlocal steps
         steps = total
+        show(preview)
         ctx.progress(done, total + way.frames, f"Step {done} of {total}")
 
-    show, frames = _shower(params, ctx), []
-    for image in walk(pipe, painting, way, ctx.seed, ctx.device, on_step):
-        frames.append(image)
-        show(lambda: frames[0])
+    frames = walk(pipe, painting, way, ctx.seed, ctx.device, on_step)
     return _Take(frames, params.fps or defaults.get("fps", _WALK_FPS), steps, "")
 
 
