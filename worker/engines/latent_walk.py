@@ -57,8 +57,8 @@ def is_walk(source: ModelSource) -> bool:
 def walk(pipe: Any, painting: Painting, way: Walk, seed: int, device: str, on_step: OnStep) -> list[Image.Image]:
     """The frames in order; `painting` says all but the prompt.
 
-    The first is the picture that the model paints of the first prompt with this seed. From prompt to prompt, half of the
-    frames lie evenly, the others where neighbours differ most: one thing becomes another on a short part of the way.
+    The first is the picture that the model paints of the first prompt with this seed. From prompt to prompt, half of
+    the frames lie evenly, the others where neighbours differ most: one thing becomes another within a short part of it.
     `on_step(done, total, preview)` counts through all of them, and may raise to end it.
 
     Raises:
