@@ -6,8 +6,6 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from worker.engines.film import poster
-
 log = logging.getLogger(__name__)
 
 SIDE = 512
@@ -35,6 +33,9 @@ def measure(path: Path, media_type: str = "image/*") -> Measured | None:
     """
     try:
         if media_type.startswith("video/"):
+            # With the engines comes a model library, which only the process that runs jobs may load.
+            from worker.engines.film import poster  # noqa: PLC0415 - see above
+
             return _measured(poster(path), path)
         with Image.open(path) as opened:
             upright = ImageOps.exif_transpose(opened)
