@@ -85,7 +85,7 @@ def test_cancel_comes_within_one_step(context: Context, model: str):
     with pytest.raises(Cancelled):
         run("generate_video", ctx, **SMALL | {"steps": 50}, model=model)
     assert ctx.steps[-1][0] == 2
-    assert ctx.saved == []
+    assert ctx.outputs == []
     run("generate_video", context(), **SMALL, model=model)
 
 
@@ -94,7 +94,7 @@ def test_cancel_comes_within_one_frame_of_saving(context: Context):
     with pytest.raises(Cancelled):
         run("generate_video", ctx, **SMALL, model="tiny-wan")
     assert ctx.steps[-1][2] == "Frame 3 of 9"
-    assert ctx.saved == []
+    assert ctx.outputs == []
 
 
 def test_what_had_to_differ_is_said(context: Context):
@@ -221,12 +221,13 @@ def test_out_of_memory_leads_to_fewer_frames_and_half_the_sides():
 @pytest.mark.quality
 def test_the_starter_walks_from_one_thing_to_another(context: Context, opened: Callable):
     # when it walks from a red thing to a blue one
-    ctx = run("generate_video", context(), prompt="a red apple", then=["a blue car"], seed=1, frames=24, upscale=1)
+    asked = {"prompt": "a red apple", "then": ["a blue car"], "seed": 1, "frames": 24, "steps": 12, "upscale": 1}
+    ctx = run("generate_video", context(), **asked)
     film, frames = opened(ctx.outputs[0])
     assert (len(frames), film.fps, film.width) == (24, 12, 64)
     # then it begins with the picture that generate_image paints, and ends with the other
     for frame, prompt in ((frames[0], "a red apple"), (frames[-1], "a blue car")):
-        painted = run("generate_image", context(), model="emoji", prompt=prompt, seed=1, upscale=1).outputs[0]
+        painted = run("generate_image", context(), prompt=prompt, seed=1, steps=12, upscale=1).outputs[0]
         wanted = _pixels(Image.open(io.BytesIO(painted.data)).convert("RGB"))
         assert np.abs(_pixels(frame) - wanted).mean() < 4, prompt
     # and what is red turns blue, in small steps
