@@ -68,4 +68,11 @@ STARTERS = (
         "BSD-3-Clause",
         file="REALESRGAN_ANIMAVIDEOV3_UP4X.param",
     ),
+    Starter(
+        "latent-walk",
+        "Latent walk over the emoji starter (animation, not a video model)",
+        "text-to-video",
+        "package:starters/latent_walk/model",
+        "Apache-2.0",
+    ),
 )

@@ -206,10 +206,10 @@ class Attempt:
         return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
 
     def _with_thumbnail(self, new: NewArtifact, path: Path) -> NewArtifact:
-        """An output that is a picture gets its size and, where it is large, a thumbnail: made once, here."""
-        if new.role != "output" or not new.media_type.startswith("image/"):
+        """An output that is a picture or a film gets its size and, where it needs one, a thumbnail: made once, here."""
+        if new.role != "output" or not new.media_type.startswith(("image/", "video/")):
             return new
-        measured = thumbnails.measure(path)
+        measured = thumbnails.measure(path, new.media_type)
         if measured is None:
             return new
         thumb_key = self._stored(measured.thumbnail)[1] if measured.thumbnail else None
