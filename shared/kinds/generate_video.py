@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, InputRef, ModelRef, NotBlank, Output, Params, Preset, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, Creation, InputRef, ModelRef, NotBlank, Output, Preset, Prompt, Seed, ui
 
 #: What a job may ask for, whatever the device: per frame, per enlarged frame, and in all frames before enlarging.
 MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 256 * 2**20
@@ -29,7 +29,7 @@ def _side(title: str) -> Any:
     )
 
 
-class GenerateVideo(Params):
+class GenerateVideo(Creation):
     """Makes a film of a prompt, or of a picture that it sets in motion."""
 
     title: ClassVar[str] = "Video"

@@ -20,6 +20,7 @@ from shared.signing import signing_key
 from tests.engines.library import Library
 from tests.finishing.test_safety import explicit
 from tests.kinds.context import RESIDENT
+from worker.engines.film import open_film, write_film
 from worker.finishing.finisher import Finished, Finisher
 
 MADE = {"kind": "generate_image", "seed": 7}
@@ -142,6 +143,35 @@ def test_a_picture_is_marked_when_asked(tmp_path: Path, place: Place):
         assert not np.array_equal(np.asarray(image), np.asarray(plain))
         assert image.info["parameters"].startswith("a red apple")
     assert done.content == content_hash(path, "image/png")
+
+
+def film(folder: Path, image: Image.Image) -> Path:
+    """Eight frames of a picture, with a sound."""
+    path = folder / "clip.mp4"
+    write_film(path, [image] * 8, 4, (np.sin(np.arange(16_000) / 20).astype(np.float32) / 2, 8000))
+    return path
+
+
+def test_an_explicit_film_is_blurred_and_keeps_its_sound(tmp_path: Path, place: Place):
+    params = kinds.validate("generate_video", {"prompt": "a"})
+    path = film(tmp_path, explicit())
+    done = finish(finisher(tmp_path), path, "video/mp4", params, place)
+    assert done.meta["filtered"].startswith("This film looks explicit")
+    with open_film(path) as found:
+        frames = list(found.frames())
+        assert found.sound() is not None
+    assert len(frames) == 8
+    assert np.abs(np.diff(np.asarray(frames[0], np.int16), axis=1)).max() <= 12
+    assert credentials.read(path, "video/mp4", []) is not None
+
+
+def test_a_film_is_marked_when_asked(tmp_path: Path, place: Place):
+    params = kinds.validate("generate_video", {"prompt": "a", "visible_mark": True})
+    path = film(tmp_path, Image.new("RGB", (128, 128), "white"))
+    assert finish(finisher(tmp_path), path, "video/mp4", params, place).meta == {}
+    with open_film(path) as found:
+        dark = [np.asarray(frame.convert("L")) < 160 for frame in found.frames()]
+    assert all(each[100:, 90:].any() and not each[:90].any() for each in dark)
 
 
 def test_a_text_is_masked_and_marked(tmp_path: Path, place: Place):

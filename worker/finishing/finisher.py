@@ -93,25 +93,34 @@ class Finisher:
     # ---- the safety filter ----
 
     def _filter(self, path: Path, media_type: str, params: Creation, place: Workplace) -> dict[str, Any]:
-        if media_type.startswith("image/"):
-            return self._filter_picture(path, place)
+        if media_type.startswith("image/") or media_type == "video/mp4":
+            return self._filter_picture(path, media_type, place)
         if media_type.split(";")[0] in _WRITTEN and params.output != "code":
             return self._filter_text(path)
         return {}
 
-    def _filter_picture(self, path: Path, place: Workplace) -> dict[str, Any]:
+    def _filter_picture(self, path: Path, media_type: str, place: Workplace) -> dict[str, Any]:
         # It brings torch, which a worker that makes no pictures need not load.
         from worker.finishing.safety import blurred  # noqa: PLC0415 - see above
 
         judge = self._judge(place)
         if judge is None:
             return {}
-        with Image.open(path) as image:
-            score = judge.score(image)
-            if score < self._settings.safety_threshold:
-                return {}
-            _save_again(blurred(image), image, path)
-        return {"filtered": f"This picture looks explicit ({score:.2f}), so it was blurred."}
+        if media_type == "video/mp4":
+            from worker.finishing import films  # noqa: PLC0415 - as above
+
+            score = films.worst(path, judge.score)
+            if score >= self._settings.safety_threshold:
+                films.rewrite(path, blurred)
+        else:
+            with Image.open(path) as image:
+                score = judge.score(image)
+                if score >= self._settings.safety_threshold:
+                    _save_again(blurred(image), image, path)
+        if score < self._settings.safety_threshold:
+            return {}
+        what = "film" if media_type == "video/mp4" else "picture"
+        return {"filtered": f"This {what} looks explicit ({score:.2f}), so it was blurred."}
 
     def _judge(self, place: Workplace) -> PictureFilter | None:
         from worker.finishing.safety import PictureFilter, picture_filter_size  # noqa: PLC0415 - as above
@@ -164,6 +173,10 @@ def _mark(path: Path, media_type: str, params: Creation) -> None:
     if media_type.startswith("image/"):
         with Image.open(path) as image:
             _save_again(marks.mark_picture(image), image, path)
+    elif media_type == "video/mp4":
+        from worker.finishing import films  # noqa: PLC0415 - as above
+
+        films.rewrite(path, marks.mark_picture)
     elif media_type == "audio/wav":
         _mark_sound(path)
     elif media_type.startswith("text/plain") and params.output != "code":
