@@ -104,11 +104,11 @@ def counts(db: Database, owner_id: str, *, states: Sequence[JobState] = tuple(Jo
 
 
 def position(db: Database, job: Job) -> Position | None:
-    """Where a queued job stands in its pool; None for a job in any other state.
+    """Where a queued job stands in its pool; None for a job in any other state, and for one that waits for others.
 
     Counted by aged priority alone: fairness between owners can only bring a job forward of a flood.
     """
-    if job.state is not JobState.QUEUED:
+    if job.state is not JobState.QUEUED or job.waits:
         return None
     rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
     line = waiting().where(jobs.c.pool == job.pool, jobs.c.rank < rank).subquery()

@@ -22,6 +22,7 @@ from shared.job import Job
 from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
+from worker import steps
 from worker.attempt import Attempt
 from worker.devices import Device
 from worker.health import Health, is_fatal
@@ -121,6 +122,7 @@ class Runner:
         job = attempt.job
         try:
             attempt.workdir.mkdir(parents=True)
+            attempt.job = job = steps.filled(self.db, self.storage, job)
             params = kinds.validate(job.kind, job.params)
             run_function(job.kind)(params, attempt)
         except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
@@ -140,6 +142,7 @@ class Runner:
                         progress=attempt.last_progress,
                         metrics=attempt.metrics,
                         model_version=attempt.model_version,
+                        ring=self.ringer.ring,
                     )
                 )
             case Superseded():
