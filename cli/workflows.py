@@ -103,6 +103,10 @@ def _print(made: dict[str, Any]) -> None:
     show.table(["step", "kind", "state", "job", ""], rows)
 
 
+def _done(made: dict[str, Any]) -> str:
+    return f"{made['counts']['succeeded']} of {made['total']}"
+
+
 def _note(step: dict[str, Any]) -> str:
     if step["error"]:
         return str(step["error"]["message"])
