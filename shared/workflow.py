@@ -1,6 +1,5 @@
 """What a workflow is and how it stands: values, no behaviour."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,7 +50,7 @@ class Standing:
     @property
     def counts(self) -> dict[JobState, int]:
         """How many steps are in each state."""
-        return Counter(dict.fromkeys(JobState, 0)) + Counter(job.state for job in self.jobs.values())
+        return {state: sum(job.state is state for job in self.jobs.values()) for state in JobState}
 
     @property
     def state(self) -> JobState:

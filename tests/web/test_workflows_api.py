@@ -100,7 +100,7 @@ def test_the_same_key_answers_with_the_first(api: Api) -> None:
         ({"steps": [{"name": "a", "pool": "moon"} | WRITE]}, "steps.0.pool"),
         ({"steps": [{"name": "a", "odd": 1} | WRITE]}, "steps.0.odd"),
         ({"steps": [{"name": "a"} | SPEAK]}, "steps.0.params.text"),
-        ({"steps": [{"name": "a", "kind": "generate_text", "params": {"prompt": "\u0000"}}]}, "steps"),
+        ({"steps": [{"name": "a", "kind": "generate_text", "params": {"prompt": "\u0000"}}]}, ""),
         ({"title": "", "steps": [{"name": "a"} | WRITE]}, "title"),
     ],
 )
