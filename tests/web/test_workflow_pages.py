@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from shared import jobs, kinds, workflow_listing, workflows
+from shared import jobs, library, workflow_listing, workflows
 from shared.job import JobState
 from shared.steps import Asked
 from shared.workflow import PlannedStep, Workflow
@@ -131,10 +131,12 @@ def test_cancel_the_rest_and_retry_what_did_not_succeed(mine: Visitor, driver: D
     assert workflow_listing.standing(driver.db, workflow).state is JobState.CANCELLED
 
 
-def test_a_retry_that_does_not_fit_says_so(mine: Visitor, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    workflow = submit(driver)
+def test_a_retry_without_its_model_says_so(mine: Visitor, driver: Driver) -> None:
+    library.add(driver.db, driver.owner.id, name="mine", task="text-to-image", source="hub:me/mine", revision="0" * 40)
+    paint = {"name": "paint", "kind": "generate_image", "params": {"prompt": "x", "model": "mine"}}
+    workflow = submit(driver, [paint])
     driver.fail(driver.claim(), "out_of_memory", "No.")
-    monkeypatch.setattr(kinds, "names", lambda: ["generate_image", "generate_speech"])
+    library.remove(driver.db, driver.owner.id, "mine")
     answer = mine.post(f"/workflows/{workflow.id}/retry")
     assert answer.status_code == 422
     assert "Nothing was retried." in answer.text
@@ -142,13 +144,8 @@ def test_a_retry_that_does_not_fit_says_so(mine: Visitor, driver: Driver, monkey
 
 def test_another_owners_workflow_is_not_there(theirs: Visitor, driver: Driver) -> None:
     path = f"/workflows/{submit(driver).id}"
-    for answer in (
-        theirs.get(path),
-        theirs.get(f"{path}/part"),
-        theirs.post(f"{path}/cancel"),
-        theirs.post(f"{path}/retry"),
-    ):
-        assert answer.status_code == 404
+    assert [theirs.get(f"{path}{way}").status_code for way in ("", "/part")] == [404, 404]
+    assert [theirs.post(f"{path}{way}").status_code for way in ("/cancel", "/retry")] == [404, 404]
     assert theirs.get(f"/workflows/new?from={path.split('/')[-1]}").status_code == 404
     assert "No workflows yet" in theirs.get("/workflows").text
 
@@ -165,11 +162,9 @@ def test_the_job_page_and_the_list_say_what_a_job_waits_for(mine: Visitor, drive
     assert re.search(r"<dt>Needed by</dt><dd><a[^>]+>again</a>", text)
     assert mine.get("/jobs").text.count("waits for write") == 2
     jobs.cancel(driver.db, driver.owner.id, found["paint"].id)
-    assert mine.get(f"/create?from={found['paint'].id}").status_code == 200
-    assert (
-        "cancelled: The step “paint”, which this one waited for, was cancelled."
-        in mine.get(f"/jobs/{found['again'].id}").text
-    )
+    assert mine.get(f"/?from={found['paint'].id}").status_code == 200
+    told = "cancelled: The step “paint”, which this one waited for, was cancelled."
+    assert told in mine.get(f"/jobs/{found['again'].id}").text
 
 
 # ---- a new one ------------------------------------------------------------------------------------------------------
