@@ -70,9 +70,9 @@ def must_wait(states: Mapping[str, JobState], needs: Sequence[str]) -> bool:
         if need not in states:
             raise Invalid(f"There is no job {need[:60]!r} of yours.", code="unknown_job", field=field)
         if states[need] in {JobState.FAILED, JobState.CANCELLED}:
-            told = f"The job {need} has {states[need]} and will never succeed. Depend on its retry instead."
+            told = f"The job {need} failed, so nothing can come after it. Depend on its retry instead."
             if states[need] is JobState.CANCELLED:
-                told = f"The job {need} was cancelled and will never succeed. Depend on its retry instead."
+                told = f"The job {need} was cancelled, so nothing can come after it. Depend on its retry instead."
             raise Invalid(told, code="step_failed", field=field)
     return any(states[need] is not JobState.SUCCEEDED for need in needs)
 

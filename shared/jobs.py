@@ -147,8 +147,8 @@ def retry(
     with db.begin() as connection:
         old = _owned(connection, owner.id, job_id)
     if placeholders(old.params):
-        told = "This step never ran, so it is not known yet what it would run with. Retry its workflow."
-        raise Conflict(told, code="step_never_ran")
+        told = "It is not known yet what this step would run with. Retry its workflow instead."
+        raise Conflict(told, code="step_not_known_yet")
     if not old.done:
         raise Conflict(f"This job is still {old.state}; cancel it first, or wait for its end.", code="not_finished")
     return submit(

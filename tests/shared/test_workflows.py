@@ -229,6 +229,23 @@ def test_a_lost_worker_takes_nothing_along_until_it_is_poison(db: Database, owne
         assert states(db, workflow) == expected
 
 
+def test_a_crash_between_the_end_of_a_step_and_what_follows_undoes_both(
+    db: Database, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow = submit(db, owner, graph(a="", b="a"))
+    a = claim(db)
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(dependencies, "follow_end", _die)
+        finish(db, a)
+    assert states(db, workflow) == "rw"
+    assert finish(db, a) is SUCCEEDED
+    assert states(db, workflow) == "sq"
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_the_sweep_repairs_what_was_missed(db: Database, owner: Owner) -> None:
     ready, doomed = submit(db, owner, graph(a="", b="a")), submit(db, owner, graph(a="", b="a", c="b"))
     for workflow, state in ((ready, "succeeded"), (doomed, "failed")):

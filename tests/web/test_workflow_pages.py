@@ -163,8 +163,23 @@ def test_the_job_page_and_the_list_say_what_a_job_waits_for(mine: Visitor, drive
     assert mine.get("/jobs").text.count("waits for write") == 2
     jobs.cancel(driver.db, driver.owner.id, found["paint"].id)
     assert mine.get(f"/?from={found['paint'].id}").status_code == 200
+    text = mine.get(f"/jobs/{found['paint'].id}").text
+    assert 'id="again"' not in text, "nobody knows what it would run with"
     told = "cancelled: The step “paint”, which this one waited for, was cancelled."
     assert told in mine.get(f"/jobs/{found['again'].id}").text
+
+
+def test_a_step_that_could_not_begin_leads_to_its_workflow(mine: Visitor, driver: Driver) -> None:
+    workflow = submit(driver)
+    driver.finish(driver.claim())
+    paint = driver.claim()
+    driver.fail(
+        paint, "step_artifact_missing", "The step “write” made 0 files as “output”; there is no number 0 from 0."
+    )
+    text = mine.get(f"/jobs/{paint.id}").text
+    assert re.search(rf'id="repair" href="/workflows/{workflow.id}"', text)
+    assert 'id="again"' not in text
+    assert mine.post(f"/jobs/{paint.id}/retry").status_code == 409
 
 
 # ---- a new one ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from shared import artifacts, dependencies, jobs, kinds, listing
 from shared.errors import NotFound
 from shared.job import Job, JobState
+from shared.placeholders import placeholders
 from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
 from web.auth import identity, needs
 from web.pages import progress, repairs
@@ -123,6 +124,8 @@ def _seen(job: Job) -> dict[str, Any]:
         "events": listing.events_of(here.db, job.owner_id, job.id),
         "fraction": progress.fraction(job),
         "sentence": progress.sentence(job, place, [each for each in needs if each.state is not JobState.SUCCEEDED]),
+        # A step that never came to know what it would run with can be run again by its workflow alone.
+        "unfilled": bool(placeholders(job.params)),
         "needs": needs,
         "behind": dependencies.behind(here.db, job.id) if linked else [],
         "phases": progress.phases(job),

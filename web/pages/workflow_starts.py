@@ -63,7 +63,10 @@ _WRITE = {
 _READ = {"name": "read", "kind": "generate_speech", "params": {"text": {"from": "write"}}}
 _PICTURE = {
     "title": "A text, and a picture of it",
-    "steps": [_WRITE, {"name": "paint", "kind": "generate_image", "params": {"prompt": {"from": "write"}}}],
+    "steps": [
+        {"name": "write", "kind": "generate_text", "params": {"prompt": "Name one animal.", "max_new_tokens": 12}},
+        {"name": "paint", "kind": "generate_image", "params": {"prompt": {"from": "write"}}},
+    ],
 }
 _VOICE = {"title": "A text, read aloud", "steps": [_WRITE, _READ]}
 _VARIATION = {
