@@ -166,6 +166,7 @@ def retry(
         batch_index=old.batch_index,
         workflow_id=old.workflow_id,
         step=old.step,
+        depends_on=[need.job_id for need in dependencies.needs(db, old.id)],
     )
 
 

@@ -182,7 +182,7 @@ _NEVER_RAN = _ended(JobState.CANCELLED) | {"waits": False}
 CANCEL_QUEUED = _arrow("cancelled", _MINE & QUEUED, _NEVER_RAN)
 CANCEL_RUNNING = _arrow("cancel_requested", _MINE & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True})
 CANCEL_REST = (
-    _arrow("cancelled", _OF_BATCH & QUEUED, _ended(JobState.CANCELLED), count=True),
+    _arrow("cancelled", _OF_BATCH & QUEUED, _NEVER_RAN, count=True),
     _arrow(
         "cancel_requested",
         _OF_BATCH & _RUNNING & ~jobs.c.cancel_requested,

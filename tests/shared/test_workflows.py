@@ -234,9 +234,10 @@ def test_a_crash_between_the_end_of_a_step_and_what_follows_undoes_both(
 ) -> None:
     workflow = submit(db, owner, graph(a="", b="a"))
     a = claim(db)
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as broken:
         broken.setattr(dependencies, "follow_end", _die)
-        finish(db, a)
+        with pytest.raises(KeyboardInterrupt):
+            finish(db, a)
     assert states(db, workflow) == "rw"
     assert finish(db, a) is SUCCEEDED
     assert states(db, workflow) == "sq"
@@ -432,6 +433,21 @@ def test_a_job_may_wait_for_jobs_that_are_there(db: Database, owner: Owner, stra
         with pytest.raises(Invalid) as refused:
             jobs.submit(db, owner, "probe", {}, depends_on=needs)
         assert refused.value.field == field
+
+
+def test_a_retry_needs_what_the_job_needed(db: Database, owner: Owner) -> None:
+    first = jobs.submit(db, owner, "probe", {}).job
+    behind = jobs.submit(db, owner, "probe", {}, depends_on=[first.id]).job
+    finish(db, claim(db))
+    fail(db, claim(db))
+    again = jobs.retry(db, owner, behind.id).job
+    assert ([need.job_id for need in dependencies.needs(db, again.id)], again.waits) == ([first.id], False)
+    fail(db, claim(db))
+    lost = jobs.submit(db, owner, "probe", {}).job
+    closed = jobs.submit(db, owner, "probe", {}, depends_on=[lost.id]).job
+    fail(db, claim(db))
+    with pytest.raises(Invalid, match="failed, so nothing can come after it"):
+        jobs.retry(db, owner, closed.id)
 
 
 def test_a_key_finds_the_job_even_when_what_it_needed_has_failed_since(db: Database, owner: Owner) -> None:
