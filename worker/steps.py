@@ -50,7 +50,7 @@ def _made(files: list[Artifact], wanted: Placeholder, field: str) -> Artifact:
     if wanted.index < len(made):
         return made[wanted.index]
     count = len(made)
-    told = f"The step “{wanted.step}” made {count} files as “{wanted.role}”; there is no number {wanted.index} from 0."
+    told = f"The step “{wanted.step}” made {count} of “{wanted.role}”: counted from 0, there is no number {wanted.index}."
     raise JobError("step_artifact_missing", told, field=field)
 
 

@@ -113,7 +113,7 @@ def test_what_a_step_cannot_take_fails_it_with_a_sentence(
     unfit = workflows.submit(db, owner, Asked.model_validate({"steps": [speak, read]})).workflow
     assert work(environment) == 5
     missing = workflow_listing.standing(db, workflow).jobs["missing"]
-    assert missing.error_message == "The step “first” made 1 files as “output”; there is no number 4 from 0."
+    assert missing.error_message == "The step “first” made 1 of “output”: counted from 0, there is no number 4."
     read_job = workflow_listing.standing(db, unfit).jobs["read"]
     assert read_job.error_code == "step_artifact_unfit"
     assert "large.bin (application/octet-stream), which “words” cannot take" in (read_job.error_message or "")
