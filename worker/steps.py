@@ -49,8 +49,8 @@ def _made(files: list[Artifact], wanted: Placeholder, field: str) -> Artifact:
     made = [each for each in files if each.role == wanted.role]
     if wanted.index < len(made):
         return made[wanted.index]
-    count = len(made)
-    told = f"The step “{wanted.step}” made {count} of “{wanted.role}”: counted from 0, there is no number {wanted.index}."
+    count, number = len(made), wanted.index
+    told = f"The step “{wanted.step}” made {count} of “{wanted.role}”: counted from 0, there is no number {number}."
     raise JobError("step_artifact_missing", told, field=field)
 
 
