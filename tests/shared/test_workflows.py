@@ -358,52 +358,50 @@ def wrong(db: Database, owner: Owner, *steps: dict[str, Any]) -> dict[str, str]:
 SPEAK = {"kind": "generate_speech", "params": {"text": {"from": "a"}}}
 
 
-@pytest.mark.parametrize(
-    ("steps", "field", "words"),
-    [
-        ([{"name": "a"}, {"name": "a"}], "steps.1.name", "another step “a”"),
-        ([{"name": "a", "depends_on": ["b"]}], "steps.0.depends_on.0", "no step “b”"),
-        ([{"name": "a", "depends_on": ["a"]}], "steps.0.depends_on.0", "wait for itself"),
-        ([{"name": "b", "depends_on": ["a"]}, {"name": "a", "depends_on": ["b"]}], "steps.0", "b → a → b"),
-        ([{"name": "a", "kind": "odd"}], "steps.0.kind", "no kind “odd”"),
-        ([{"name": "a", "params": {"steps": -1}}], "steps.0.params.steps", "0 or more"),
-        ([{"name": "a"}, {"name": "b", "params": {"steps": {"from": "a"}}}], "steps.1.params.steps", "whole number"),
-        ([{"name": "a", "params": {"mark": {"from": "a"}}}], "steps.0.params.mark", "wait for itself"),
-        ([{"name": "a", "params": {"mark": {"from": "x"}}}], "steps.0.params.mark", "no step “x”"),
-        (
-            [{"name": "a"}, {"name": "b", "params": {"mark": {"from": "a", "index": -1}}}],
-            "steps.1.params.mark.index",
-            "0 or more",
-        ),
-        (
-            [{"name": "a"}, {"name": "b", "params": {"mark": {"from": "a", "role": "preview"}}}],
-            "steps.1.params.mark.role",
-            "one of",
-        ),
-        (
-            [{"name": "a"}, {"name": "b", "params": {"mark": {"from": "a", "rank": 1}}}],
-            "steps.1.params.mark.rank",
-            "no such",
-        ),
-        (
-            [{"name": "a", "kind": "generate_image", "params": {"prompt": "x", "model": "odd"}}],
-            "steps.0.params.model",
-            "model",
-        ),
-        (
-            [{"name": "a", "kind": "generate_image", "params": {"prompt": "x"}}, {"name": "b"} | SPEAK],
-            "steps.1.params.text",
-            "takes text, and the step “a” makes image",
-        ),
-        ([{"name": "a"}, {"name": "b"} | SPEAK | {"params": {"text": "x", "model": {"from": "a"}}}],
-         "steps.1.params.model", "cannot stand here"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_is_named_as_its_author_would_look_for_it(
-    db: Database, owner: Owner, steps: list[dict[str, Any]], field: str, words: str
-) -> None:
-    found = wrong(db, owner, *steps)
-    assert words in found[field]
+WRONG: list[tuple[list[dict[str, Any]], str, str]] = [
+    ([{"name": "a"}, {"name": "a"}], "steps.1.name", "another step “a”"),
+    ([{"name": "a", "depends_on": ["b"]}], "steps.0.depends_on.0", "no step “b”"),
+    ([{"name": "a", "depends_on": ["a"]}], "steps.0.depends_on.0", "wait for itself"),
+    ([{"name": "b", "depends_on": ["a"]}, {"name": "a", "depends_on": ["b"]}], "steps.0", "b → a → b"),
+    ([{"name": "a", "kind": "odd"}], "steps.0.kind", "no kind “odd”"),
+    ([{"name": "a", "params": {"steps": -1}}], "steps.0.params.steps", "0 or more"),
+    ([{"name": "a"}, {"name": "b", "params": {"steps": {"from": "a"}}}], "steps.1.params.steps", "whole number"),
+    ([{"name": "a", "params": {"mark": {"from": "a"}}}], "steps.0.params.mark", "wait for itself"),
+    ([{"name": "a", "params": {"mark": {"from": "x"}}}], "steps.0.params.mark", "no step “x”"),
+    (
+        [{"name": "a"}, {"name": "b", "params": {"mark": {"from": "a", "index": -1}}}],
+        "steps.1.params.mark.index",
+        "0 or more",
+    ),
+    (
+        [{"name": "a"}, {"name": "b", "params": {"mark": {"from": "a", "role": "preview"}}}],
+        "steps.1.params.mark.role",
+        "one of",
+    ),
+    (
+        [{"name": "a"}, {"name": "b", "params": {"mark": {"from": "a", "rank": 1}}}],
+        "steps.1.params.mark.rank",
+        "no such",
+    ),
+    (
+        [{"name": "a", "kind": "generate_image", "params": {"prompt": "x", "model": "odd"}}],
+        "steps.0.params.model",
+        "model",
+    ),
+    (
+        [{"name": "a", "kind": "generate_image", "params": {"prompt": "x"}}, {"name": "b"} | SPEAK],
+        "steps.1.params.text",
+        "takes text, and the step “a” makes image",
+    ),
+    ([{"name": "a"}, {"name": "b"} | SPEAK | {"params": {"text": "x", "model": {"from": "a"}}}],
+     "steps.1.params.model", "cannot stand here"),
+]  # fmt: skip
+
+
+def test_what_is_wrong_is_named_as_its_author_would_look_for_it(db: Database, owner: Owner) -> None:
+    for steps, field, words in WRONG:
+        found = wrong(db, owner, *steps)
+        assert words in found[field], field
     assert not workflow_listing.page(db, owner.id).items
 
 

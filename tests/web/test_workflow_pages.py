@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from shared import jobs, library, workflow_listing, workflows
 from shared.job import JobState
@@ -210,34 +209,32 @@ def test_a_workflow_is_changed_and_run_again(mine: Visitor, driver: Driver) -> N
     assert mine.post("/workflows/new", steps=text).status_code == 303
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "field", "words"),
-    [
-        ("", None, "", "not JSON"),
-        ('{"steps":\n [,]}', None, "", "line 2, column 3"),
-        ("[]", 1, "", "named values"),
-        ('{\n"steps": []}', 2, "steps", "at least 1"),
-        ('{"steps": [\n{"name": "a", "kind": "odd",\n "params": {}}]}', 2, "steps.0.kind", "no kind"),
-        (
-            '{"steps": [{"name": "a", "kind": "generate_text", "params": {\n\n"prompt": {"from": "b"}}}]}',
-            3,
-            "steps.0.params.prompt",
-            "no step",
-        ),
-        ('{"steps": [{"name": "a",\n"kind": "generate_speech", "params": {\n}}]}', 2, "steps.0.params.text", "needed"),
-    ],
-)
-def test_what_is_wrong_is_named_by_its_line_and_what_was_typed_is_kept(
-    mine: Visitor, text: str, line: int | None, field: str, words: str
-) -> None:
-    answer = mine.post("/workflows/new", steps=text)
-    assert answer.status_code == 422
-    assert typed(answer.text) == text
-    assert re.search(r'id="steps"[^>]*aria-invalid="true" autofocus', answer.text)
-    fault = html.unescape(answer.text.split('id="steps-faults"')[1].split("</div></div>")[0])
-    assert words in fault
-    assert (f"Line {line}" in fault) == (line is not None)
-    assert field in fault
+WRONG: list[tuple[str, int | None, str, str]] = [
+    ("", None, "", "not JSON"),
+    ('{"steps":\n [,]}', None, "", "line 2, column 3"),
+    ("[]", 1, "", "named values"),
+    ('{\n"steps": []}', 2, "steps", "at least 1"),
+    ('{"steps": [\n{"name": "a", "kind": "odd",\n "params": {}}]}', 2, "steps.0.kind", "no kind"),
+    (
+        '{"steps": [{"name": "a", "kind": "generate_text", "params": {\n\n"prompt": {"from": "b"}}}]}',
+        3,
+        "steps.0.params.prompt",
+        "no step",
+    ),
+    ('{"steps": [{"name": "a",\n"kind": "generate_speech", "params": {\n}}]}', 2, "steps.0.params.text", "needed"),
+]
+
+
+def test_what_is_wrong_is_named_by_its_line_and_what_was_typed_is_kept(mine: Visitor) -> None:
+    for text, line, field, words in WRONG:
+        answer = mine.post("/workflows/new", steps=text)
+        assert answer.status_code == 422
+        assert typed(answer.text) == text
+        assert re.search(r'id="steps"[^>]*aria-invalid="true" autofocus', answer.text)
+        fault = html.unescape(answer.text.split('id="steps-faults"')[1].split("</div></div>")[0])
+        assert words in fault
+        assert (f"Line {line}" in fault) == (line is not None)
+        assert field in fault
 
 
 def test_lines_are_found_in_any_json() -> None:
@@ -274,7 +271,7 @@ def planned(**needs: str) -> list[PlannedStep]:
         planned(**{f"s{n}": "" for n in range(20)}),
     ],
 )
-def test_no_boxes_overlap_and_every_line_goes_from_left_to_right(app: Flask, steps: list[PlannedStep]) -> None:
+def test_no_boxes_overlap_and_every_line_goes_from_left_to_right(steps: list[PlannedStep]) -> None:
     drawn = graph(steps)
     boxes = {node.name: node for node in drawn.nodes}
     assert set(boxes) == {step.name for step in steps}

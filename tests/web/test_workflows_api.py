@@ -85,28 +85,28 @@ def test_the_same_key_answers_with_the_first(api: Api) -> None:
     assert refused.json["code"] == "idempotency_mismatch"
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "steps"),
-        ({"steps": []}, "steps"),
-        ({"steps": [{"name": "a"}]}, "steps.0.kind"),
-        ({"steps": [{"name": "", "kind": "x"}]}, "steps.0.name"),
-        ({"steps": [{"name": "a/b", "kind": "x"}]}, "steps.0.name"),
-        ({"steps": [{"name": "a" * 41, "kind": "x"}]}, "steps.0.name"),
-        ({"steps": [{"name": "a", "kind": "x"}]}, "steps.0.kind"),
-        ({"steps": [{"name": f"s{n}"} | WRITE for n in range(51)]}, "steps"),
-        ({"steps": [{"name": "a", "priority": 10} | WRITE]}, "steps.0.priority"),
-        ({"steps": [{"name": "a", "pool": "moon"} | WRITE]}, "steps.0.pool"),
-        ({"steps": [{"name": "a", "odd": 1} | WRITE]}, "steps.0.odd"),
-        ({"steps": [{"name": "a"} | SPEAK]}, "steps.0.params.text"),
-        ({"steps": [{"name": "a", "kind": "generate_text", "params": {"prompt": "\u0000"}}]}, ""),
-        ({"title": "", "steps": [{"name": "a"} | WRITE]}, "title"),
-    ],
-)
-def test_what_is_wrong_is_named(api: Api, body: dict[str, Any], field: str) -> None:
-    told = api("POST", "/api/workflows", 422, json=body).json
-    assert field in [each["field"] for each in told["errors"]]
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({}, "steps"),
+    ({"steps": []}, "steps"),
+    ({"steps": [{"name": "a"}]}, "steps.0.kind"),
+    ({"steps": [{"name": "", "kind": "x"}]}, "steps.0.name"),
+    ({"steps": [{"name": "a/b", "kind": "x"}]}, "steps.0.name"),
+    ({"steps": [{"name": "a" * 41, "kind": "x"}]}, "steps.0.name"),
+    ({"steps": [{"name": "a", "kind": "x"}]}, "steps.0.kind"),
+    ({"steps": [{"name": f"s{n}"} | WRITE for n in range(51)]}, "steps"),
+    ({"steps": [{"name": "a", "priority": 10} | WRITE]}, "steps.0.priority"),
+    ({"steps": [{"name": "a", "pool": "moon"} | WRITE]}, "steps.0.pool"),
+    ({"steps": [{"name": "a", "odd": 1} | WRITE]}, "steps.0.odd"),
+    ({"steps": [{"name": "a"} | SPEAK]}, "steps.0.params.text"),
+    ({"steps": [{"name": "a", "kind": "generate_text", "params": {"prompt": "\u0000"}}]}, ""),
+    ({"title": "", "steps": [{"name": "a"} | WRITE]}, "title"),
+]
+
+
+def test_what_is_wrong_is_named(api: Api) -> None:
+    for body, field in WRONG:
+        told = api("POST", "/api/workflows", 422, json=body).json
+        assert field in [each["field"] for each in told["errors"]], body
     assert api("GET", "/api/jobs").json["jobs"] == []
 
 
