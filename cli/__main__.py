@@ -5,7 +5,7 @@ from typing import IO, Any
 import click
 from pydantic import ValidationError
 
-from cli import batches, doctor, library, starting, work
+from cli import batches, doctor, library, starting, work, workflows
 from shared import kinds
 from shared.errors import AtelierError
 from shared.settings import Settings
@@ -40,7 +40,8 @@ def atelier() -> None:
 
 for command in (
     starting.up, starting.demo, starting.serve, starting.migrate, doctor.doctor,
-    work.submit, work.status, work.list_jobs, work.cancel, work.list_kinds, batches.batch, library.models, library.keys,
+    work.submit, work.status, work.list_jobs, work.cancel, work.list_kinds, batches.batch, workflows.workflow,
+    library.models, library.keys,
 ):  # fmt: skip
     atelier.add_command(command)
 

@@ -86,11 +86,15 @@ class Client:
         body: dict[str, Any] = {"kind": kind, "params": params}
         if priority is not None:
             body["priority"] = priority
-        headers = {"Idempotency-Key": uuid4().hex}
-        try:
-            return cast(Job, self._ask("POST", "/api/jobs", json=body, headers=headers))
-        except _ConnectionLostError:
-            return cast(Job, self._ask("POST", "/api/jobs", json=body, headers=headers))
+        return cast(Job, self._submit("/api/jobs", body))
+
+    def submit_workflow(self, asked: Any) -> dict[str, Any]:
+        """Send a graph of jobs, as safe to ask again."""
+        return cast(dict[str, Any], self._submit("/api/workflows", asked))
+
+    def workflow(self, workflow_id: str) -> dict[str, Any]:
+        """A workflow and how it stands."""
+        return cast(dict[str, Any], self._ask("GET", f"/api/workflows/{workflow_id}"))
 
     def job(self, job_id: str, wait_s: int = 0) -> Job:
         """A job; with `wait_s`, the answer waits that long for the job to end."""
@@ -160,6 +164,13 @@ class Client:
                 yield from response.iter_bytes()
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
+
+    def _submit(self, path: str, body: Any) -> Any:
+        headers = {"Idempotency-Key": uuid4().hex}
+        try:
+            return self._ask("POST", path, json=body, headers=headers)
+        except _ConnectionLostError:
+            return self._ask("POST", path, json=body, headers=headers)
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -5,12 +5,13 @@ no longer owns the job. Knows neither the bell nor the object store.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from shared import artifacts, costs, transitions
+from shared import artifacts, costs, dependencies, transitions
 from shared.db import Database
 from shared.job import Job, JobState, Progress, job_from
 from shared.records import jobs
@@ -78,10 +79,12 @@ def finish(
     metrics: dict[str, float],
     model_version: str | None = None,
     made_with: dict[str, str] | None = None,
+    ring: Callable[..., None] | None = None,
 ) -> JobState | None:
-    """running -> succeeded with its artifacts, in one transaction.
+    """running -> succeeded with its artifacts, in one transaction, which also wakes the jobs that waited for it.
 
-    Safe to repeat when a COMMIT's answer was lost. A cancel that came first wins.
+    `ring` is told after the commit which pools have new work by that. Safe to repeat when a COMMIT's answer was lost. A
+    cancel that came first wins.
 
     Returns:
         The state in which this attempt left the job, or None where another attempt owns it.
@@ -93,10 +96,15 @@ def finish(
         "new_made_with": made_with,
     }
     with db.begin() as connection:
-        if transitions.follow(connection, transitions.SUCCEED, _held(job) | result) is not None:
+        ended = transitions.follow(connection, transitions.SUCCEED, _held(job) | result)
+        if ended is not None:
             artifacts.insert_all(connection, job, outputs)
+            pools = dependencies.follow_end(connection, [ended])
             _settle(connection, [job.id], learn=True)
-            return JobState.SUCCEEDED
+    if ended is not None:
+        if ring is not None and pools:
+            ring(*pools)
+        return JobState.SUCCEEDED
     return stop(db, job) or _already(db, job)
 
 
@@ -144,8 +152,16 @@ def reclaim(db: Database, device: str, worker_id: str) -> SweepReport:
     )
 
 
+def rewrite(db: Database, job: Job, params: dict[str, Any], title: str) -> bool:
+    """Write down what a running job's placeholders stand for; False where the attempt no longer owns it."""
+    given = _held(job) | {"new_params": params, "new_title": title}
+    with db.begin() as connection:
+        return connection.execute(transitions.REWRITE, given).first() is not None
+
+
 def sweep(db: Database) -> SweepReport:
     """Put back, or end, every job whose lease ran out; any number of sweeps at a time is safe."""
+    dependencies.repair(db)
     return _recover(db, transitions.SWEEP, {}, "its worker stopped answering")
 
 
@@ -163,7 +179,8 @@ def _recover(
         gone = transitions.follow_all(connection, cancelled, given)
         dead = transitions.follow_all(connection, poisoned, given | error, {"code": "poison", "reason": why})
         back = transitions.follow_all(connection, stalled, given, {"reason": why})
-        _settle(connection, [*gone, *dead, *back])
+        dependencies.follow_end(connection, [*gone, *dead])
+        _settle(connection, [row["id"] for row in (*gone, *dead, *back)])
         pools = connection.execute(transitions.POOLS_WITH_WORK).scalars().all()
     return SweepReport(requeued=len(back), ended=len(gone) + len(dead), pools=list(pools))
 
@@ -178,8 +195,10 @@ def _leave(
 ) -> bool:
     """End this attempt by an arrow; False where its guard did not hold."""
     with db.begin() as connection:
-        if transitions.follow(connection, arrow, _held(job) | (given or {}), event) is None:
+        left = transitions.follow(connection, arrow, _held(job) | (given or {}), event)
+        if left is None:
             return False
+        dependencies.follow_end(connection, [left])
         artifacts.insert_all(connection, job, logs or [])
         _settle(connection, [job.id])
     return True

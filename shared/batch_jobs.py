@@ -3,20 +3,18 @@
 from collections.abc import Collection
 from typing import BinaryIO
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from shared import transitions
-from shared.errors import TooMany
+from shared import dependencies, transitions
 from shared.ids import new_id
 from shared.job import JobState
 from shared.owners import Owner
 from shared.records import jobs
+from shared.room import make_room
 
 COPIED_AT_ONCE = 4 << 20
 """Bytes of one COPY: little enough to hold, and to be far from the statement's time limit."""
-
-_OWNER_IN_TURN = text("select pg_advisory_xact_lock(7310003, hashtext(:owner))")
 
 
 def submit_many(connection: Connection, owner: Owner, batch_id: str, lines: BinaryIO, total: int) -> None:
@@ -25,7 +23,7 @@ def submit_many(connection: Connection, owner: Owner, batch_id: str, lines: Bina
     Raises:
         TooMany: not all of them fit into the owner's queue.
     """
-    _make_room(connection, owner, total)
+    make_room(connection, owner, total)
     driver = connection.connection.driver_connection
     assert driver is not None
     with driver.cursor() as cursor:
@@ -44,8 +42,13 @@ def cancel_rest(connection: Connection, owner_id: str, batch_id: str) -> int:
         given = {"batch": batch_id, "owner": owner_id, "event_data": {}}
         found = sum(connection.execute(arrow, given).scalar_one() for arrow in transitions.CANCEL_REST)
         if not found:
-            return stopped
+            break
         stopped += found
+    lost = select(jobs.c.id, jobs.c.state, jobs.c.step, jobs.c.needed).where(
+        jobs.c.batch_id == batch_id, jobs.c.needed, jobs.c.state == JobState.CANCELLED
+    )
+    dependencies.follow_end(connection, list(connection.execute(lost).mappings()))
+    return stopped
 
 
 def retry_many(connection: Connection, owner: Owner, batch_id: str, states: Collection[JobState]) -> int:
@@ -65,21 +68,7 @@ def retry_many(connection: Connection, owner: Owner, batch_id: str, states: Coll
     )
     ended = connection.execute(select(latest.c.id).where(latest.c.state.in_(list(states)))).scalars().all()
     if ended:
-        _make_room(connection, owner, len(ended))
+        make_room(connection, owner, len(ended))
         fresh = [new_id("job") for _ in ended]
         connection.execute(transitions.RETRY_MANY, {"ended": list(ended), "fresh": fresh})
     return len(ended)
-
-
-def _make_room(connection: Connection, owner: Owner, more: int) -> None:
-    """Raises TooMany unless so many more jobs fit; batches of one owner are counted in turn."""
-    connection.execute(_OWNER_IN_TURN, {"owner": owner.id})
-    waiting = (jobs.c.owner_id == owner.id) & (jobs.c.state == JobState.QUEUED)
-    room = max(0, owner.cap_queued - connection.execute(select(func.count()).where(waiting)).scalar_one())
-    if more > room:
-        raise TooMany(
-            f"These are {more:,} jobs, and there is room for {room:,} more now: of yours {owner.cap_queued:,} "
-            "may wait at one time.",
-            code="queue_full",
-            retry_after=30,
-        )

@@ -38,11 +38,16 @@ def lines(found: Iterable[Result], describe: Describe) -> Iterator[bytes]:
         yield _line(describe(result))
 
 
-def archive(storage: Storage, found: Iterable[Result], describe: Describe) -> Iterator[bytes]:
+def archive(
+    storage: Storage,
+    found: Iterable[Result],
+    describe: Describe,
+    called: Callable[[Result, Artifact], str] | None = None,
+) -> Iterator[bytes]:
     """The results' files as a zip, made while it is sent; its last entry, the manifest, says what is what.
 
     `describe` gives a result's line of the manifest, with a list `artifacts`; each of these gets the `file` that it is
-    in the archive, or null where it is not there.
+    in the archive, or null where it is not there. `called` names the entries, by default `file_name`.
     """
     packed = ZipStream()
     with TemporaryFile() as manifest:
@@ -51,7 +56,7 @@ def archive(storage: Storage, found: Iterable[Result], describe: Describe) -> It
             for artifact, about in zip(result.artifacts, told["artifacts"], strict=True):
                 about["file"] = None
                 if artifact.role in PACKED:
-                    name = file_name(result, artifact)
+                    name = (called or file_name)(result, artifact)
                     about["file"] = name if (yield from packed.add_artifact(storage, artifact, name)) else None
             manifest.write(_line(told))
         manifest.seek(0)

@@ -71,7 +71,7 @@ def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
     return next((head for head in near if head.model in resident), heads[0])
 
 
-_ELIGIBLE = "state = 'queued' and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"
+_ELIGIBLE = "state = 'queued' and not waits and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"
 """Of kinds that this process knows: while workers are replaced by newer ones, old ones leave the new kinds to them."""
 
 _TAKE_TURN = text(

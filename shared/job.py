@@ -80,6 +80,11 @@ class Job:
     batch_index: int | None
     revision: int
     time_limit_s: float
+    workflow_id: str | None = None
+    step: str | None = None
+    #: Whether it is queued but waits for other jobs to succeed, and whether others wait for it.
+    waits: bool = False
+    needed: bool = False
 
     @property
     def done(self) -> bool:

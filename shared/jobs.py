@@ -11,6 +11,7 @@ Knows neither the bell nor the object store.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,14 +19,15 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection, select
 
-from shared import kinds, library, transitions
+from shared import dependencies, kinds, library, transitions
 from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
-from shared.ids import is_id
+from shared.ids import is_id, new_ids
 from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress, job_from
 from shared.kinds.params import Params
 from shared.owners import Owner
+from shared.placeholders import placeholders
 from shared.records import devices, jobs
 from shared.room import Room
 from shared.transitions import PRIORITY_STEP_S
@@ -56,13 +58,17 @@ def submit(
     time_limit_s: float | None = None,
     batch_id: str | None = None,
     batch_index: int | None = None,
+    workflow_id: str | None = None,
+    step: str | None = None,
+    depends_on: Sequence[str] = (),
 ) -> Submitted:
     """Check a request and write its row; the caller rings after this returns.
 
-    The same idempotency key with the same request answers with the first job.
+    `depends_on` names jobs of the owner that must succeed before it may start. The same idempotency key with the same
+    request answers with the first job.
 
     Raises:
-        Invalid: unknown kind, wrong params, unknown model or device, or the key was used for another request.
+        Invalid: unknown kind, wrong params, unknown model, device or need, or the key was used for another request.
         TooMany: the owner has as many queued jobs as it may.
     """
     checked = params if isinstance(params, Params) else kinds.validate(kind, params)
@@ -74,19 +80,24 @@ def submit(
         "parent_id": parent_id,
         "batch_id": batch_id,
         "batch_index": batch_index,
+        "workflow_id": workflow_id,
+        "step": step,
+        "waits": False,
+        "needed": False,
         "idempotency_key": idempotency_key,
-        "fingerprint": _fingerprint(kind, asked, priority, pool, device) if idempotency_key else None,
+        "fingerprint": _fingerprint(kind, asked, priority, pool, device, *depends_on) if idempotency_key else None,
         "run_at": run_at,
     }
-    given = row | {
-        "params": to_json(asked).decode(),
-        "step": PRIORITY_STEP_S,
-        "cap": _room.cap_to_check(db, owner),
-    }
-    made = db.one(transitions.SUBMIT, given)
+    cap = _room.cap_to_check(db, owner)
+    made = _behind(db, owner, row, depends_on, cap) if depends_on else db.one(transitions.SUBMIT, given(row, cap))
     if made is None:
         return Submitted(_earlier(db, owner, row), created=False)
     return Submitted(_new_job(row, *made), created=True)
+
+
+def given(row: dict[str, Any], cap: int | None) -> dict[str, Any]:
+    """A drafted row as `transitions.SUBMIT` takes it; with a cap only where fewer jobs of the owner wait."""
+    return row | {"params": to_json(row["params"]).decode(), "priority_step": PRIORITY_STEP_S, "cap": cap}
 
 
 def check(db: Database, owner_id: str, params: Params, device: str | None = None) -> None:
@@ -114,6 +125,7 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
         for arrow in (transitions.CANCEL_QUEUED, transitions.CANCEL_RUNNING):
             row = transitions.follow(connection, arrow, {"job": job_id, "owner": owner_id})
             if row is not None:
+                dependencies.follow_end(connection, [row])
                 return job_from(row)
         job = _owned(connection, owner_id, job_id)
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
@@ -134,6 +146,9 @@ def retry(
     """
     with db.begin() as connection:
         old = _owned(connection, owner.id, job_id)
+    if placeholders(old.params):
+        told = "It is not known yet what this step would run with. Retry its workflow instead."
+        raise Conflict(told, code="step_not_known_yet")
     if not old.done:
         raise Conflict(f"This job is still {old.state}; cancel it first, or wait for its end.", code="not_finished")
     return submit(
@@ -149,6 +164,9 @@ def retry(
         time_limit_s=min(old.time_limit_s * longer, max(old.time_limit_s, MAX_TIME_LIMIT_S)),
         batch_id=old.batch_id,
         batch_index=old.batch_index,
+        workflow_id=old.workflow_id,
+        step=old.step,
+        depends_on=[need.job_id for need in dependencies.needs(db, old.id)],
     )
 
 
@@ -167,6 +185,24 @@ def used_for_another(noun: str) -> Invalid:
         code="idempotency_mismatch",
         field="Idempotency-Key",
     )
+
+
+def _behind(
+    db: Database, owner: Owner, row: dict[str, Any], needs: Sequence[str], cap: int | None
+) -> tuple[datetime, datetime] | None:
+    """Write the row of a job that needs others, changing it to say whether it waits; None as `SUBMIT` has it."""
+    mine = (jobs.c.owner_id == owner.id) & (jobs.c.idempotency_key == row["idempotency_key"])
+    with db.begin() as connection:
+        if row["idempotency_key"] and connection.execute(select(jobs.c.id).where(mine)).first() is not None:
+            return None  # whatever has become of its needs since
+        wanted = list(dict.fromkeys(needs))
+        states = dependencies.hold(connection, owner.id, wanted)
+        row["waits"] = dependencies.must_wait(states, wanted)
+        row["id"] = new_ids("job", 1, behind=max(wanted))[0]
+        made = connection.exec_driver_sql(transitions.SUBMIT, given(row, cap)).one_or_none()
+        if made is not None:
+            dependencies.write(connection, {row["id"]: wanted})
+    return (made[0], made[1]) if made is not None else None
 
 
 def _fingerprint(kind: str, params: dict[str, Any], *rest: object) -> str:

@@ -104,11 +104,11 @@ def counts(db: Database, owner_id: str, *, states: Sequence[JobState] = tuple(Jo
 
 
 def position(db: Database, job: Job) -> Position | None:
-    """Where a queued job stands in its pool; None for a job in any other state.
+    """Where a queued job stands in its pool; None for a job in any other state, and for one that waits for others.
 
     Counted by aged priority alone: fairness between owners can only bring a job forward of a flood.
     """
-    if job.state is not JobState.QUEUED:
+    if job.state is not JobState.QUEUED or job.waits:
         return None
     rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
     line = waiting().where(jobs.c.pool == job.pool, jobs.c.rank < rank).subquery()
@@ -141,9 +141,12 @@ def revisions(db: Database, job_ids: Sequence[str]) -> dict[str, int]:
 
 
 def depths(db: Database) -> list[Depth]:
-    """Waiting and running jobs of every owner by pool and kind, for the metrics page."""
+    """Jobs of every owner that stand in a line or run, by pool and kind, for the metrics page.
+
+    One that waits for other jobs stands in no line yet.
+    """
     with db.begin() as connection:
-        live = jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING])
+        live = jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING]) & ~jobs.c.waits
         group = (jobs.c.pool, jobs.c.kind, jobs.c.state)
         rows = connection.execute(select(*group, func.count()).where(live).group_by(*group))
         return [Depth(pool, kind, JobState(state), count) for pool, kind, state, count in rows]

@@ -110,6 +110,28 @@ batches = Table(
     Index("ix_batches_owner", "owner_id", "id"),
 )
 
+# A graph of jobs of one request. `asked` holds its steps, each with what it needs; the jobs carry the step's name.
+workflows = Table(
+    "workflows",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("asked", JSONB, nullable=False),
+    Column("idempotency_key", Text),
+    Column("fingerprint", Text),
+    _when("created_at", now=True),
+    Index(
+        "uq_workflows_idempotency",
+        "owner_id",
+        "idempotency_key",
+        unique=True,
+        postgresql_where=text("idempotency_key is not null"),
+    ),
+    Index("ix_workflows_owner", "owner_id", "id"),
+)
+
+_ELIGIBLE = "state = 'queued' and not waits"
 _RETRIED = "batch_id is not null and parent_id is not null"
 
 jobs = Table(
@@ -153,6 +175,12 @@ jobs = Table(
     # The job's number within its batch, from 1. A retried job has the number of the one before it; the latest counts.
     Column("batch_id", ForeignKey("batches.id", ondelete="SET NULL")),
     Column("batch_index", Integer),
+    # The job's step in its workflow; of each step the latest job counts.
+    Column("workflow_id", ForeignKey("workflows.id", ondelete="SET NULL")),
+    Column("step", Text),
+    # Whether it waits for other jobs to succeed, and whether others wait for it.
+    Column("waits", Boolean, nullable=False, server_default=text("false")),
+    Column("needed", Boolean, nullable=False, server_default=text("false")),
     Column("idempotency_key", Text),
     Column("fingerprint", Text),
     Column("revision", BigInteger, nullable=False, server_default="0"),
@@ -161,6 +189,7 @@ jobs = Table(
     # The life of a job said again where no bug can get round it.
     CheckConstraint("(state = 'running') = (lease_until is not null)", name="lease"),
     CheckConstraint("(state in ('succeeded','failed','cancelled')) = (finished_at is not null)", name="finished"),
+    CheckConstraint("not waits or state = 'queued'", name="waits"),
     Index(
         "uq_jobs_idempotency",
         "owner_id",
@@ -168,8 +197,8 @@ jobs = Table(
         unique=True,
         postgresql_where=text("idempotency_key is not null"),
     ),
-    Index("ix_jobs_claim", "owner_id", "pool", "rank", "id", postgresql_where=text("state = 'queued'")),
-    Index("ix_jobs_queue", "pool", "rank", postgresql_where=text("state = 'queued'")),
+    Index("ix_jobs_claim", "owner_id", "pool", "rank", "id", postgresql_where=text(_ELIGIBLE)),
+    Index("ix_jobs_queue", "pool", "rank", postgresql_where=text(_ELIGIBLE)),
     Index("ix_jobs_running", "owner_id", "lease_until", postgresql_where=text("state = 'running'")),
     Index("ix_jobs_owner", "owner_id", "id"),
     Index("ix_jobs_owner_state", "owner_id", "state", "id"),
@@ -177,6 +206,18 @@ jobs = Table(
     # The few of a batch that were submitted again, and so supersede others.
     Index("ix_jobs_retried", "batch_id", "batch_index", postgresql_where=text(_RETRIED)),
     Index("ix_jobs_batch", "batch_id", "batch_index", "id", postgresql_where=text("batch_id is not null")),
+    Index("ix_jobs_workflow", "workflow_id", "id", postgresql_where=text("workflow_id is not null")),
+    Index("ix_jobs_waits", "id", postgresql_where=text("waits")),
+)
+
+# Which jobs must succeed before a job may start. A need is older than whoever needs it, so there is no circle.
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("needs_job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    CheckConstraint("needs_job_id < job_id", name="older"),
+    Index("ix_dependencies_needs", "needs_job_id"),
 )
 
 events = Table(

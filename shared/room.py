@@ -1,16 +1,22 @@
 """Whether an owner may queue one more job, without counting its whole queue at every submit.
 
 Well below the cap a count of up to a second ago is enough; near it each submit counts. What is submitted at the same
-moment does not see each other, so a cap can be passed by as many jobs as there are requests at one time. A batch always
-counts; single submits of the second in which it fills the queue may pass the cap by less than the margin.
+moment does not see each other, so a cap can be passed by as many jobs as there are requests at one time. A batch
+and a workflow always count; single submits of the second in which they fill the queue may pass the cap by less than the
+margin.
 """
 
 import threading
 import time
 from dataclasses import dataclass
 
+from sqlalchemy import Connection, func, select, text
+
 from shared.db import Database
+from shared.errors import TooMany
+from shared.job import JobState
 from shared.owners import Owner
+from shared.records import jobs
 
 REMEMBER_S = 1.0
 MARGIN = 5_000
@@ -19,6 +25,8 @@ MARGIN = 5_000
 _COUNT = """
 select count(*) from (select from jobs where owner_id = %(owner)s and state = 'queued' limit %(cap)s) as waiting
 """
+
+_OWNER_IN_TURN = text("select pg_advisory_xact_lock(7310003, hashtext(:owner))")
 
 
 @dataclass
@@ -47,3 +55,17 @@ class Room:
             (queued,) = db.one(_COUNT, {"owner": owner.id, "cap": owner.cap_queued}) or (0,)
             known.queued = queued + 1
         return None if known.queued <= owner.cap_queued - min(owner.cap_queued // 2, MARGIN) else owner.cap_queued
+
+
+def make_room(connection: Connection, owner: Owner, more: int) -> None:
+    """Raises TooMany unless so many more jobs fit; whatever makes several jobs of one owner counts in turn."""
+    connection.execute(_OWNER_IN_TURN, {"owner": owner.id})
+    waiting = (jobs.c.owner_id == owner.id) & (jobs.c.state == JobState.QUEUED)
+    room = max(0, owner.cap_queued - connection.execute(select(func.count()).where(waiting)).scalar_one())
+    if more > room:
+        raise TooMany(
+            f"These are {more:,} jobs, and there is room for {room:,} more now: of yours {owner.cap_queued:,} "
+            "may wait at one time.",
+            code="queue_full",
+            retry_after=30,
+        )

@@ -1,6 +1,7 @@
 """The arrows of a job's life: every way in which its state changes, each one guarded statement, made once.
 
-`shared.jobs`, `shared.attempts` and `shared.batch_jobs` follow them and nobody else. Each returns the rows that it
+`shared.jobs`, `shared.attempts`, `shared.batch_jobs`, `shared.workflows` and `shared.dependencies` follow them and
+nobody else. Each returns the rows that it
 changed and writes their audit event. A guard names the state it expects and, for a worker, the fence: the attempt, and
 the worker that holds it.
 """
@@ -12,14 +13,17 @@ from typing import Any
 
 from pydantic_core import to_json
 from sqlalchemy import (
+    ARRAY,
     BindParameter,
     ColumnElement,
     Connection,
     Double,
     RowMapping,
     Select,
+    Text,
     bindparam,
     cast,
+    exists,
     func,
     literal,
     select,
@@ -29,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from shared.job import JobState
-from shared.records import events, jobs
+from shared.records import dependencies, events, jobs
 
 MAX_CRASHES = 2
 """A job that took this many workers down with it is poison."""
@@ -50,11 +54,12 @@ _JSON = JSONB()
 SUBMIT = """
 with made as (
     insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                      time_limit_s, parent_id, batch_id, batch_index, idempotency_key, fingerprint, run_at, rank)
+                      time_limit_s, parent_id, batch_id, batch_index, workflow_id, step, waits, needed,
+                      idempotency_key, fingerprint, run_at, rank)
     select %(id)s, %(owner_id)s, %(kind)s, cast(%(params)s as jsonb), %(title)s, 'queued', %(priority)s, %(pool)s,
            %(device_pin)s, %(model)s, %(seed)s, %(time_limit_s)s, %(parent_id)s, %(batch_id)s, %(batch_index)s,
-           %(idempotency_key)s, %(fingerprint)s, due.at,
-           extract(epoch from greatest(now(), due.at)) - %(priority)s * %(step)s
+           %(workflow_id)s, %(step)s, %(waits)s, %(needed)s, %(idempotency_key)s, %(fingerprint)s, due.at,
+           extract(epoch from greatest(now(), due.at)) - %(priority)s * %(priority_step)s
     from (select coalesce(cast(%(run_at)s as timestamptz), now()) as at) as due
     where cast(%(cap)s as bigint) is null or not exists
         (select from jobs where owner_id = %(owner_id)s and state = 'queued'
@@ -145,8 +150,10 @@ def _ended(state: JobState) -> dict[str, Any]:
 
 
 _MINE = (jobs.c.id == bindparam("job")) & (jobs.c.owner_id == bindparam("owner"))
+_OF_WORKFLOW = (jobs.c.workflow_id == bindparam("workflow")) & (jobs.c.owner_id == bindparam("owner"))
 _OF_BATCH = (jobs.c.batch_id == bindparam("batch")) & (jobs.c.owner_id == bindparam("owner"))
 QUEUED = jobs.c.state == JobState.QUEUED
+READY = QUEUED & ~jobs.c.waits
 _RUNNING = jobs.c.state == JobState.RUNNING
 _FENCE = (
     (jobs.c.id == bindparam("job"))
@@ -170,10 +177,12 @@ _ERROR = {"error_code": _given("error_code"), "error_message": _given("error_mes
 _CRASHED = {"crashes": jobs.c.crashes + 1}
 _POISON = _ended(JobState.FAILED) | _CRASHED | _ERROR
 
-CANCEL_QUEUED = _arrow("cancelled", _MINE & QUEUED, _ended(JobState.CANCELLED))
+_NEVER_RAN = _ended(JobState.CANCELLED) | {"waits": False}
+
+CANCEL_QUEUED = _arrow("cancelled", _MINE & QUEUED, _NEVER_RAN)
 CANCEL_RUNNING = _arrow("cancel_requested", _MINE & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True})
 CANCEL_REST = (
-    _arrow("cancelled", _OF_BATCH & QUEUED, _ended(JobState.CANCELLED), count=True),
+    _arrow("cancelled", _OF_BATCH & QUEUED, _NEVER_RAN, count=True),
     _arrow(
         "cancel_requested",
         _OF_BATCH & _RUNNING & ~jobs.c.cancel_requested,
@@ -181,9 +190,30 @@ CANCEL_REST = (
         count=True,
     ),
 )
+CANCEL_WORKFLOW = (
+    _arrow("cancelled", _OF_WORKFLOW & QUEUED, _NEVER_RAN),
+    _arrow("cancel_requested", _OF_WORKFLOW & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True}),
+)
+_GIVEN_JOBS = jobs.c.id == func.any(bindparam("jobs", type_=ARRAY(Text())))
+_need = jobs.alias("need")
+UNMET = exists().where(
+    dependencies.c.job_id == jobs.c.id,
+    _need.c.id == dependencies.c.needs_job_id,
+    _need.c.state != JobState.SUCCEEDED,
+)
+WAKE = _arrow(
+    "ready",
+    _GIVEN_JOBS & QUEUED & jobs.c.waits & ~UNMET,
+    {"waits": False, "run_at": func.greatest(jobs.c.run_at, func.now())},
+)
+"""Those of some jobs whose needs have all succeeded wait no longer. They keep their rank, and so their place."""
+
+CLOSE = _arrow("cancelled", _GIVEN_JOBS & QUEUED & jobs.c.waits, _NEVER_RAN | _ERROR)
+"""What waits for a job that will never succeed is cancelled, with the reason."""
+
 START = _arrow(
     "claimed",
-    (jobs.c.id == bindparam("job")) & QUEUED,
+    (jobs.c.id == bindparam("job")) & READY,
     {
         "state": JobState.RUNNING,
         "attempt": jobs.c.attempt + 1,
@@ -235,7 +265,13 @@ RECLAIM = _recovery(_ORPHANED)
 
 HOLD = update(jobs).where(_FENCE).values(lease_until=_in("lease_s")).returning(jobs.c.cancel_requested)
 HOLD_WITH_NEWS = HOLD.values(progress=_given("progress"), metrics=_given("metrics"), revision=jobs.c.revision + 1)
-POOLS_WITH_WORK = select(jobs.c.pool).where(QUEUED, jobs.c.run_at <= func.now()).group_by(jobs.c.pool)
+REWRITE = (
+    update(jobs)
+    .where(_FENCE)
+    .values(params=_given("params"), title=_given("title"), revision=jobs.c.revision + 1)
+    .returning(jobs.c.id)
+)
+POOLS_WITH_WORK = select(jobs.c.pool).where(READY, jobs.c.run_at <= func.now()).group_by(jobs.c.pool)
 
 ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")
 """For what touches the rows of several owners: in turn, or two of them could wait for each other."""
@@ -250,6 +286,6 @@ def follow(
 
 def follow_all(
     connection: Connection, arrow: Select[Any], given: dict[str, Any], event: dict[str, Any] | None = None
-) -> list[str]:
-    """Take an arrow with every job that fits; their ids."""
-    return [row["id"] for row in connection.execute(arrow, given | {"event_data": event or {}}).mappings()]
+) -> list[RowMapping]:
+    """Take an arrow with every job that fits; the rows."""
+    return list(connection.execute(arrow, given | {"event_data": event or {}}).mappings())

@@ -11,7 +11,7 @@ from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
 from web import auth, incoming, openapi, pages, problems, uploads
-from web.api import artifacts, batches, cron, devices, health, jobs, keys, models, schedules
+from web.api import artifacts, batches, cron, devices, health, jobs, keys, models, schedules, workflows
 from web.api import kinds as kinds_api
 from web.identities import Identities
 from web.limits import Limits
@@ -30,6 +30,7 @@ STREAMS = 20
 _APIS = (
     jobs.api,
     batches.api,
+    workflows.api,
     schedules.api,
     cron.api,
     kinds_api.api,

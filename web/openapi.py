@@ -59,7 +59,7 @@ def _describe_params(schemas: dict[str, Any]) -> None:
         schemas[f"{name}.params"] = _moved(schema, name)
     choices = [{"$ref": f"#/components/schemas/{name}.params"} for name in kinds.names()]
     schemas["JobRequest"]["properties"]["params"] = {"anyOf": choices, "description": "The params of the kind."}
-    for request in ("JobRequest", "BatchRequest"):
+    for request in ("JobRequest", "BatchRequest", "Step"):
         schemas[request]["properties"]["kind"] |= {"enum": kinds.names()}
 
 
@@ -93,6 +93,8 @@ _HEADERS = {
     ("post", "/api/jobs"): ("Idempotency-Key",),
     ("post", "/api/batches"): ("Idempotency-Key",),
     ("post", "/api/batches/upload"): ("Idempotency-Key",),
+    ("post", "/api/workflows"): ("Idempotency-Key",),
+    ("get", "/api/workflows/{workflow_id}"): ("If-None-Match",),
     ("get", "/api/batches/{batch_id}"): ("If-None-Match",),
     ("get", "/api/jobs/{job_id}"): ("Prefer", "If-None-Match"),
     ("get", "/api/jobs/{job_id}/events"): ("Last-Event-ID",),
@@ -102,6 +104,7 @@ _HEADERS = {
 _ANSWERS = {
     ("get", "/api/jobs/{job_id}"): ("304",),
     ("get", "/api/batches/{batch_id}"): ("304",),
+    ("get", "/api/workflows/{workflow_id}"): ("304",),
     ("get", "/api/jobs/{job_id}/events"): ("204",),
     ("get", "/api/artifacts/{artifact_id}"): ("206", "304"),
     ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("304",),

@@ -25,7 +25,7 @@ PAGE_ICONS = (
     "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "dices", "download", "ellipsis", "file",
     "image-up", "images", "info", "key-round", "languages", "layers", "list-checks", "log-out", "minus", "moon",
     "pause", "pencil", "play", "plus", "rotate-ccw", "search", "sliders-horizontal", "sparkles", "star", "sun",
-    "trash-2", "triangle-alert", "wand-sparkles", "wifi-off", "x",
+    "trash-2", "triangle-alert", "wand-sparkles", "wifi-off", "workflow", "x",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from shared.queue import Ringer
 from shared.settings import Settings
 from shared.signing import signing_key
 from shared.storage import Storage
+from worker import steps
 from worker.attempt import Attempt
 from worker.devices import Device
 from worker.finishing.finisher import Finisher
@@ -137,6 +138,7 @@ class Runner:
         job = attempt.job
         try:
             attempt.workdir.mkdir(parents=True)
+            attempt.job = job = steps.filled(self.db, self.storage, job)
             params = kinds.validate(job.kind, job.params)
             attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
             run_function(job.kind)(params, attempt)
@@ -158,6 +160,7 @@ class Runner:
                         metrics=attempt.metrics,
                         model_version=attempt.model_version,
                         made_with=attempt.made_with,
+                        ring=self.ringer.ring,
                     )
                 )
             case Superseded():

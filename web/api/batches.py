@@ -142,7 +142,7 @@ def results_jsonl(path: BatchPath) -> Response:
     """A line for each number: its params, its state, and the addresses of its files."""
     batch = _batch(path)
     lines = batch_results.lines(batch_results.results(site().db, batch), result_body)
-    return _stream(lines, JSON_LINES[0], f"{batch.id}.jsonl")
+    return stream(lines, JSON_LINES[0], f"{batch.id}.jsonl")
 
 
 @api.get("/<batch_id>/results.zip", responses={200: {"content": {"application/zip": _TEXT}}})
@@ -151,7 +151,7 @@ def results_zip(path: BatchPath) -> Response:
     """Every output and model as one zip archive, with the lines of results.jsonl as manifest.jsonl at its end."""
     here, batch = site(), _batch(path)
     packed = batch_results.archive(here.storage, batch_results.results(here.db, batch), result_body)
-    return _stream(packed, "application/zip", f"{batch.id}.zip")
+    return stream(packed, "application/zip", f"{batch.id}.zip")
 
 
 def _submit(kind: str, source: Source, about: BatchRequest | UploadQuery) -> Response:
@@ -211,7 +211,7 @@ def _answer(batch: Batch, status: int = 200) -> Response:
     return answer
 
 
-def _stream(chunks: Iterator[bytes], media_type: str, name: str) -> Response:
+def stream(chunks: Iterator[bytes], media_type: str, name: str) -> Response:
     """The first chunk is made now, so that what is wrong from the start is an error answer and not a broken file."""
     answer = Response(chain([next(chunks, b"")], chunks), mimetype=media_type)
     answer.headers["Content-Disposition"] = f"attachment; filename={name}"

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.dependencies import MAX_NEEDS
 from shared.job import MAX_TIME_LIMIT_S, JobState
 from web.api.artifact_bodies import ArtifactBody
 from web.api.bodies import Answer, State, Strict
@@ -25,6 +26,9 @@ class JobRequest(Strict):
     time_limit_s: float | None = Field(
         None, gt=0, le=MAX_TIME_LIMIT_S, description="Seconds after which it is stopped."
     )
+    depends_on: list[Annotated[str, Field(max_length=60)]] = Field(
+        default_factory=list, max_length=MAX_NEEDS, description="Jobs of yours that must succeed before it may start."
+    )
 
 
 class ProgressBody(Answer):
@@ -41,6 +45,14 @@ class PositionBody(Answer):
 
     ahead: int = Field(description="Jobs before it.")
     wait_s: float | None = Field(description="Estimated seconds until it starts; null where no device is up.")
+
+
+class NeedBody(Answer):
+    """A job that another one waits for."""
+
+    job_id: str
+    step: str | None
+    state: State
 
 
 class TimingsBody(Answer):
@@ -86,6 +98,7 @@ class JobBody(Answer):
     seed: int
     progress: ProgressBody
     position: PositionBody | None
+    waits_for: list[NeedBody] = Field(description="What must succeed before it may start, and has not yet.")
     attempt: int
     device: str | None
     cancel_requested: bool
@@ -96,6 +109,8 @@ class JobBody(Answer):
     parent_id: str | None
     batch_id: str | None
     batch_index: int | None = Field(description="Its number in the batch, from 1.")
+    workflow_id: str | None
+    step: str | None = Field(description="Its name in the workflow.")
     links: LinksBody
 
 

@@ -8,7 +8,7 @@ from flask import Response, request, stream_with_context
 from flask_openapi.blueprint import APIBlueprint
 from werkzeug.wrappers import Response as BaseResponse
 
-from shared import artifacts, jobs, listing
+from shared import artifacts, dependencies, jobs, listing
 from shared.errors import AtelierError, Invalid, NotFound, Unavailable
 from shared.job import Job
 from web.answers import json_answer, json_text
@@ -46,6 +46,7 @@ def submit(body: JobRequest) -> Response:
             pool=body.pool,
             device=body.device,
             time_limit_s=body.time_limit_s,
+            depends_on=body.depends_on,
         )
     except NotFound as error:
         raise Invalid(str(error), code="unknown_kind", field="kind") from error
@@ -74,7 +75,9 @@ def page(query: JobQuery) -> Response:
         cursor=query.cursor,
     )
     files = artifacts.of_jobs(here.db, owner_id, [job.id for job in found.items])
-    return json_answer({"jobs": [job_body(job, files[job.id], None) for job in found.items], "next": found.next})
+    waits = dependencies.unmet(here.db, [job.id for job in found.items if job.waits])
+    told = [job_body(job, files[job.id], None, waits.get(job.id, ())) for job in found.items]
+    return json_answer({"jobs": told, "next": found.next})
 
 
 @api.get("/<job_id>", responses={200: JobBody})
@@ -187,7 +190,7 @@ def _preferred_wait() -> int:
 
 def _answer(job: Job, status: int = 200, *, new: bool = False) -> Response:
     """The job as it is. One just made is not looked at again: that would cost as much as making it."""
-    answer = json_answer(job_body(job, [], None) if new else _body(job), status)
+    answer = json_answer(job_body(job, [], None) if new and not job.waits else _body(job), status)
     answer.set_etag(f"{job.id}-{job.revision}")
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer
@@ -197,4 +200,5 @@ def _body(job: Job) -> dict[str, Any]:
     """The job with its artifacts and its place, each asked for only where there can be one."""
     here = site()
     files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
-    return job_body(job, files, listing.position(here.db, job))
+    waits = dependencies.unmet(here.db, [job.id])[job.id] if job.waits else ()
+    return job_body(job, files, listing.position(here.db, job), waits)

@@ -5,13 +5,17 @@ from datetime import datetime
 from typing import Any
 
 from shared.batch import Batch, Result, Tally
+from shared.dependencies import Need
 from shared.gallery import Item
 from shared.job import Artifact, Job
 from shared.listing import Position
+from shared.workflow import PlannedStep, Standing
 
 
-def job_body(job: Job, files: Sequence[Artifact], place: Position | None) -> dict[str, Any]:
-    """A job with its artifacts and its place in line."""
+def job_body(
+    job: Job, files: Sequence[Artifact], place: Position | None, waits_for: Sequence[Need] = ()
+) -> dict[str, Any]:
+    """A job with its artifacts, its place in line, and what it waits for."""
     return {
         "id": job.id,
         "kind": job.kind,
@@ -31,6 +35,7 @@ def job_body(job: Job, files: Sequence[Artifact], place: Position | None) -> dic
             "text": job.progress.text,
         },
         "position": {"ahead": place.ahead, "wait_s": place.wait_s} if place else None,
+        "waits_for": [{"job_id": each.job_id, "step": each.step, "state": each.state.value} for each in waits_for],
         "attempt": job.attempt,
         "device": job.device,
         "cancel_requested": job.cancel_requested,
@@ -41,6 +46,8 @@ def job_body(job: Job, files: Sequence[Artifact], place: Position | None) -> dic
         "parent_id": job.parent_id,
         "batch_id": job.batch_id,
         "batch_index": job.batch_index,
+        "workflow_id": job.workflow_id,
+        "step": job.step,
         "links": {
             "self": f"/api/jobs/{job.id}",
             "events": f"/api/jobs/{job.id}/events",
@@ -110,6 +117,44 @@ def batch_body(batch: Batch, tally: Tally) -> dict[str, Any]:
             "results_zip": f"{here}/results.zip",
             "page": f"/batches/{batch.id}",
         },
+    }
+
+
+def workflow_body(stands: Standing) -> dict[str, Any]:
+    """A workflow, how it stands, and its steps, each behind what it needs."""
+    workflow, here = stands.workflow, f"/api/workflows/{stands.workflow.id}"
+    return {
+        "id": workflow.id,
+        "title": workflow.title,
+        "state": stands.state.value,
+        "total": len(workflow.steps),
+        "counts": {state.value: count for state, count in stands.counts.items()},
+        "steps": [_step(stands, step) for step in workflow.steps],
+        "created_at": workflow.created_at.isoformat(),
+        "finished_at": stands.finished_at.isoformat() if stands.finished_at else None,
+        "links": {
+            "self": here,
+            "cancel": f"{here}/cancel",
+            "retry": f"{here}/retry",
+            "results_zip": f"{here}/results.zip",
+            "page": f"/workflows/{workflow.id}",
+        },
+    }
+
+
+def _step(stands: Standing, step: PlannedStep) -> dict[str, Any]:
+    job = stands.jobs[step.name]
+    return {
+        "name": step.name,
+        "kind": step.kind,
+        "needs": list(step.needs),
+        "waits_for": stands.waits_for(step),
+        "params": job.params,
+        "job_id": job.id,
+        "state": job.state.value,
+        "progress": {"done": job.progress.done, "total": job.progress.total, "note": job.progress.note},
+        "error": _error(job),
+        "artifacts": [artifact_body(each) for each in stands.files.get(step.name, [])],
     }
 
 

@@ -24,6 +24,7 @@ from web.pages import (
     model,
     models,
     new_batch,
+    new_workflow,
     offline,
     places,
     schedule,
@@ -31,6 +32,8 @@ from web.pages import (
     sentences,
     translation,
     wording,
+    workflow,
+    workflows,
 )
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
 from web.site import site
@@ -50,6 +53,9 @@ BLUEPRINTS = (
     new_batch.pages,
     schedules.pages,
     schedule.pages,
+    workflows.pages,
+    workflow.pages,
+    new_workflow.pages,
     login.pages,
     language.pages,
     offline.pages,

@@ -10,7 +10,10 @@ from flask import url_for
 _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
-STYLES = ("tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "jobs")
+STYLES = (
+    "tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "jobs",
+    "workflows",
+)  # fmt: skip
 SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "picture", "create", "jobs", "job")
 
 

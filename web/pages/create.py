@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from shared import jobs, kinds, library, listing
 from shared.errors import FieldError, Invalid, NotFound
+from shared.placeholders import placeholders
 from web import forms
 from web.auth import identity, needs
 from web.forms import ModelChoice, Typed
@@ -141,7 +142,12 @@ def prefilled(source: str) -> tuple[str, Typed]:
         return known(request.args.get("kind", "")), {}
     job = listing.get(site().db, identity().owner.id, source)
     kind = known(job.kind)
-    return kind, forms.from_params(kind, {name: value for name, value in job.params.items() if name != "seed"})
+    return kind, forms.from_params(kind, _typable(job.params))
+
+
+def _typable(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The params but for the seed, and for what a step that never ran would have got from another one."""
+    return {name: value for name, value in params.items() if name != "seed" and not placeholders({name: value})}
 
 
 def known(kind: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import artifacts, jobs, kinds, listing
+from shared import artifacts, dependencies, jobs, kinds, listing
 from shared.errors import NotFound
 from shared.job import Job, JobState
+from shared.placeholders import placeholders
 from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
 from web.auth import identity, needs
 from web.pages import progress, repairs
@@ -108,6 +109,8 @@ def _seen(job: Job) -> dict[str, Any]:
     title, icon = kind_words(job.kind)
     files = artifacts.of_jobs(here.db, job.owner_id, [job.id])[job.id] if job.attempt else []
     place = listing.position(here.db, job)
+    linked = bool(job.workflow_id or job.waits or job.needed)
+    needs = dependencies.needs(here.db, job.id) if linked else []
     shown = outputs(here.storage, files, code=_makes_code(job.kind))
     return {
         "job": job,
@@ -120,7 +123,11 @@ def _seen(job: Job) -> dict[str, Any]:
         "settings": _settings(job),
         "events": listing.events_of(here.db, job.owner_id, job.id),
         "fraction": progress.fraction(job),
-        "sentence": progress.sentence(job, place),
+        "sentence": progress.sentence(job, place, [each for each in needs if each.state is not JobState.SUCCEEDED]),
+        # A step that never came to know what it would run with can be run again by its workflow alone.
+        "unfilled": bool(placeholders(job.params)),
+        "needs": needs,
+        "behind": dependencies.behind(here.db, job.id) if linked else [],
         "phases": progress.phases(job),
         "version": _version(job),
     }

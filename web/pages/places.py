@@ -34,6 +34,7 @@ def places() -> list[Place]:
         Place("jobs", url_for("all_jobs.show"), "list-checks", _("Jobs"), "j"),
         Place("gallery", url_for("gallery.show"), "images", _("Gallery"), "i"),
         Place("batches", url_for("all_batches.show"), "layers", _("Batches"), "b"),
+        Place("workflows", url_for("all_workflows.show"), "workflow", _("Workflows"), "w"),
         Place("schedules", url_for("all_schedules.show"), "calendar-clock", _("Schedules"), "s"),
         Place("devices", url_for("all_devices.show"), "cpu", _("Devices"), "d"),
         Place("models", url_for("all_models.show"), "box", _("Models"), "m"),

@@ -1,14 +1,16 @@
 """How far a job is, as its page and the list of jobs tell it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from shared.dependencies import Need
 from shared.job import Job, JobState
 from shared.listing import Position
 from web.pages.sentences import said
 from web.pages.translation import _, plural
-from web.pages.wording import duration, word
+from web.pages.wording import duration, listed, word
 
 Mark = Literal["done", "now", "bad", ""]
 
@@ -29,11 +31,11 @@ def fraction(job: Job) -> float | None:
     return min(1.0, job.progress.done / total) if total else None
 
 
-def sentence(job: Job, place: Position | None) -> str:
+def sentence(job: Job, place: Position | None, waits_for: Sequence[Need] = ()) -> str:
     """What stands beside the state."""
     match job.state:
         case JobState.QUEUED:
-            return _waiting(job, place)
+            return waiting_for(need.name for need in waits_for) if job.waits else _waiting(job, place)
         case JobState.RUNNING:
             return _working(job)
         case JobState.SUCCEEDED:
@@ -44,8 +46,10 @@ def sentence(job: Job, place: Position | None) -> str:
             return ""
 
 
-def short(job: Job) -> str:
+def short(job: Job, waits_for: Sequence[Need] = ()) -> str:
     """The same in the few words that a row of a list has room for."""
+    if job.waits:
+        return waiting_for(need.name for need in waits_for)
     if job.state is JobState.RUNNING:
         if job.cancel_requested:
             return _("stopping")
@@ -56,6 +60,11 @@ def short(job: Job) -> str:
     if job.state is JobState.FAILED:
         return word((job.error_code or "").replace("_", " "))
     return ""
+
+
+def waiting_for(names: Iterable[str]) -> str:
+    """What a job that waits for others says of it."""
+    return _("waits for %(steps)s", steps=listed(names))
 
 
 def phases(job: Job) -> list[Phase]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared import artifacts, kinds
+from shared import artifacts, dependencies, kinds
+from shared.dependencies import Need
 from shared.errors import NotFound
 from shared.job import Artifact, Job, JobState
 from web.auth import identity
@@ -46,7 +47,8 @@ class Rows:
 def rows_of(jobs: Sequence[Job], extra: str = "") -> Rows:
     """The rows of these jobs; `extra` is whatever else the list shows that may change."""
     files = artifacts.of_jobs(site().db, identity().owner.id, [job.id for job in jobs])
-    items = [_row(job, files[job.id]) for job in jobs]
+    waits = dependencies.unmet(site().db, [job.id for job in jobs if job.waits])
+    items = [_row(job, files[job.id], waits.get(job.id, ())) for job in jobs]
     seen = [(row.job.id, row.job.revision, row.picture.id if row.picture else "", row.note) for row in items]
     return Rows(items, polling.version(seen, extra))
 
@@ -60,7 +62,9 @@ def kind_words(kind: str) -> tuple[str, str]:
     return declared.title, declared.icon
 
 
-def _row(job: Job, files: Sequence[Artifact]) -> Row:
+def _row(job: Job, files: Sequence[Artifact], waits_for: Sequence[Need]) -> Row:
     title, icon = kind_words(job.kind)
     pictures = [each for each in files if is_picture(each) and each.role in {"output", "preview"}]
-    return Row(job, title, icon, pictures[0] if pictures else None, progress.fraction(job), progress.short(job))
+    return Row(
+        job, title, icon, pictures[0] if pictures else None, progress.fraction(job), progress.short(job, waits_for)
+    )

@@ -39,6 +39,8 @@ def _words(value: Any, prop: Mapping[str, Any]) -> str:
         return word(value)
     if isinstance(value, bool):
         return _("on") if value else _("off")
+    if isinstance(value, dict) and "from" in value:
+        return _("from the step “%(step)s”", step=value["from"])
     if isinstance(value, list):
         return "\n".join(
             _("%(name)s: %(value)s", name=word(each["role"]), value=each["content"])

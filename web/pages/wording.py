@@ -101,7 +101,10 @@ def event_sentence(event: Event) -> str:
         "released": lambda: _("put back: %(why)s", why=_said(data.get("reason"))),
         "stalled": lambda: _("put back: %(why)s", why=_said(data.get("reason"))),
         "cancel_requested": lambda: _("asked to stop"),
-        "cancelled": lambda: _("cancelled"),
+        "ready": lambda: _("what it waited for is done"),
+        "cancelled": lambda: (
+            _("cancelled: %(why)s", why=_said(data["message"])) if data.get("message") else _("cancelled")
+        ),
         "succeeded": lambda: _("done"),
         "failed": lambda: _("failed: %(why)s", why=_said(data.get("message") or data.get("code"))),
     }
