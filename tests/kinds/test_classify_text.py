@@ -13,12 +13,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from shared import kinds
 from shared.errors import Cancelled, Invalid, JobError
 from tests.engines.library import Library
+from tests.kinds import judged
 from tests.kinds.context import FakeContext, run
 
 Context = Callable[..., FakeContext]
 TEXTS = ["the cat", "a", "in the garden, the dog and the cat.", "the dog"]
 JUDGES = ["tiny-judge", "tiny-distil", "tiny-roberta-judge", "tiny-adapter"]
-SENTENCES = Path(__file__).parent / "judged" / "sentiment.tsv"
 
 
 def _records(ctx: FakeContext) -> list[dict]:
@@ -114,7 +114,7 @@ def test_a_model_that_does_something_else_is_refused(context: Context):
 @pytest.mark.quality
 def test_the_starter_agrees_with_people(context: Context):
     # given sentences of our own that the starter has never seen, with the label that a reader gave each
-    rows = [line.split("\t") for line in SENTENCES.read_text("utf-8").splitlines()]
+    rows = judged.sentiment()
     assert len(rows) >= 40
     # when they are labelled
     records = _records(run("classify_text", context(), texts=[text for _, text in rows]))
