@@ -156,6 +156,16 @@ Seed = Annotated[
     ),
 ]
 
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
+
+
 # -- Sampling: how a language model picks the next token --------------------------------------------------------------
 
 MaxNewTokens = Annotated[

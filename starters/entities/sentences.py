@@ -11,11 +11,13 @@ LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG"]
 _MAKERS = {"PER": person, "LOC": place, "ORG": organisation}
 _SLOT = re.compile(r"\{(\w+)\}")
 _FILLERS = {
-    "day": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|yesterday|today|last week|in March|in 1998|on 4 May",
+    "day": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|yesterday|today|last week|in March|in 1998|"
+    "on 4 May",
     "n": "2|3|12|40|150|1,200|three|seven|a dozen|hundreds of",
     "job": "doctor|mayor|minister|teacher|engineer|singer|lawyer|farmer|nurse|coach|painter|spokesman|president|"
     "prime minister|director|chief executive|professor|striker|journalist|poet|judge|captain|driver|student",
-    "thing": "contract|report|bridge|novel|film|law|song|match|prize|meeting|plan|factory|festival|tender|school|vaccine",
+    "thing": "contract|report|bridge|novel|film|law|song|match|prize|meeting|plan|factory|festival|tender|"
+    "school|vaccine",
     "adj": "new|old|large|famous|small|secret|final|annual|former|late|young|local|national|leading",
     "verb": "visited|left|praised|criticised|met|called|bought|sold|founded|joined|sued|defended|described|won",
     "said": "said|told reporters|announced|confirmed|denied|explained|wrote|argued|warned",
@@ -83,9 +85,8 @@ def sentences(count: int, chance: random.Random) -> list[Sentence]:
         one = _filled(chance.choice(unnamed if chance.random() < 0.2 else named), chance)
         if chance.random() < 0.2:
             one = _beside(one, _filled(chance.choice(unnamed if chance.random() < 0.3 else named), chance))
-        if chance.random() < 0.1:
-            one = Sentence(one.text.replace(",", "").replace("'", "’"), one.names) if "," not in one.text else one
-            one = Sentence(one.text.rstrip("."), one.names)
+        if chance.random() < 0.1:  # as people type: without the last stop, with the apostrophe of a word processor
+            one = Sentence(one.text.rstrip(".").replace("'", "’"), one.names)
         made.append(one)
     return made
 

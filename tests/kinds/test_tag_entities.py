@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,7 @@ def test_a_long_text_is_tagged_to_its_end(context: Context):
     ctx = run("tag_entities", context(), model="tiny-tagger", texts=[text])
     spans = _records(ctx)[0]["entities"]
     assert all(text[span["start"] : span["end"]] == span["text"] for span in spans)
-    assert [(one["end"] <= other["start"]) for one, other in zip(spans, spans[1:], strict=False)] == [True] * (
-        len(spans) - 1
-    )
+    assert all(one["end"] <= other["start"] for one, other in pairwise(spans))
 
 
 def test_cancel_comes_within_one_batch(context: Context):

@@ -5,7 +5,7 @@ A model is a folder of its own, or a LoRA adapter with a head on top of another 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,22 @@ class Encoder:
         with torch.inference_mode():
             said: torch.Tensor = self.model(**self.batch(rows)).logits.float()
         return said.cpu()
+
+
+def embed(
+    encoder: Encoder, tokens: Sequence[Sequence[int]], *, normalise: bool, on_batch: Callable[[int], None]
+) -> torch.Tensor:
+    """A vector for each row of tokens, [rows, width] on the CPU. `on_batch(done)` is called after every batch.
+
+    Who shared a batch changes a vector by no more than 1e-5.
+    """
+    vectors = torch.zeros(len(tokens), encoder.model.config.hidden_size)
+    done = 0
+    for group in batches([len(row) for row in tokens]):
+        vectors[group] = encoder.vectors([tokens[index] for index in group])
+        done += len(group)
+        on_batch(done)
+    return torch.nn.functional.normalize(vectors, dim=-1) if normalise else vectors
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

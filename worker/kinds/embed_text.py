@@ -4,11 +4,10 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 
 from shared.kinds.embed_text import EmbedText
 from worker.context import JobContext
-from worker.engines.encoders import batches, encoder_size, load_encoder
+from worker.engines.encoders import embed, encoder_size, load_encoder
 from worker.engines.loading import check_task
 from worker.engines.tables import TableRow, listed, read_table, write_json_lines
 
@@ -24,17 +23,12 @@ def run(params: EmbedText, ctx: JobContext) -> None:
     key = f"{source.key}+{base.key}" if base else source.key
     encoder = ctx.resident(key, lambda: load_encoder(source, base, ctx.device), encoder_size(source, base))
     tokens = encoder.tokens([row.text for row in rows])
-    vectors = np.zeros((len(rows), encoder.model.config.hidden_size), np.float32)
-    done, started = 0, time.perf_counter()
+    started = time.perf_counter()
 
-    for group in batches([len(row) for row in tokens]):
-        found = encoder.vectors([tokens[index] for index in group])
-        if params.normalise:
-            found = torch.nn.functional.normalize(found, dim=-1)
-        vectors[group] = found.numpy()
-        done += len(group)
+    def show(done: int) -> None:
         ctx.progress(done, len(rows), f"{done / (time.perf_counter() - started):.0f} texts/s")
 
+    vectors = embed(encoder, tokens, normalise=params.normalise, on_batch=show).numpy()
     _save(rows, vectors, ctx)
     ctx.metric("rows", len(rows))
     ctx.metric("dimensions", vectors.shape[1])
