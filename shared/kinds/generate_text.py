@@ -74,7 +74,8 @@ class GenerateText(Params):
             "Report",
             {
                 "prompt": "Write a short report with the headings Summary, Findings and Next steps. "
-                "Subject: visitors of the town library. Facts: 1,200 visitors in May, 900 in April, most of them on Saturdays.",
+                "Subject: visitors of the town library. "
+                "Facts: 1,200 visitors in May, 900 in April, most of them on Saturdays.",
                 "system": "You write short reports for an office. Use only the facts that you are given.",
                 "max_new_tokens": 260,
                 "temperature": 0.3,

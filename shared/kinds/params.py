@@ -54,6 +54,8 @@ class Params(BaseModel):
     #: A job whose progress stands still for this long is taken for hung.
     stall_s: ClassVar[float] = 300
     time_limit_s: ClassVar[float] = 3600
+    #: No starter does this: examples and presets run once the owner has added a model and chosen it.
+    needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.
     examples: ClassVar[list[dict[str, Any]]]
     #: Starting points that the form offers; each works well with the kind's own default model, or names another.

@@ -5,7 +5,7 @@ Each row of a batch has its own seed and comes out as it would alone. Knows no p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -181,8 +181,12 @@ def write(
     *,
     seeds: Sequence[int],
     on_step: Callable[[int, list[Row]], None],
+    seen: Mapping[str, torch.Tensor] | None = None,
 ) -> list[Row]:
-    """Continue, or answer, one prompt once per seed. `on_step(step, rows)` is called after every token."""
+    """Continue, or answer, one prompt once per seed. `on_step(step, rows)` is called after every token.
+
+    `seen` is what the model looks at besides the prompt: the pixels of a picture.
+    """
     check_window(lm, prompt, sampling.max_new_tokens)
     tail = [] if lm.encodes else prompt[0, -_TAIL:].tolist()
     rows = [Row(lm.tokenizer, sampling.stop, lm.ends, tail) for _ in seeds]
@@ -190,6 +194,7 @@ def write(
     with torch.inference_mode():
         lm.model.generate(
             input_ids=tokens,
+            **{name: value.expand(len(seeds), *value.shape[1:]) for name, value in (seen or {}).items()},
             attention_mask=torch.ones_like(tokens),
             generation_config=_greedy(lm, sampling.max_new_tokens),
             logits_processor=_processors(sampling, seeds),

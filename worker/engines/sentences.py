@@ -32,7 +32,7 @@ def split(text: str) -> list[Piece]:
 def grouped(pieces: list[Piece], measure: Callable[[str], int], most: int) -> list[Piece]:
     """Pieces put together while `measure` says no more than `most`; a paragraph's end also ends a group."""
     groups: list[Piece] = []
-    for piece in (part for piece in pieces for part in _fitting(piece, measure, most)):
+    for piece in (part for whole in pieces for part in _fitting(whole, measure, most)):
         joined = f"{groups[-1].text} {piece.text}" if groups and not groups[-1].ends_paragraph else ""
         if joined and measure(joined) <= most:
             groups[-1] = Piece(joined, piece.ends_paragraph)

@@ -47,7 +47,7 @@ def _marian(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "words.txt").write_text("\n".join(_TEXT * 20))
     sentencepiece.SentencePieceTrainer.train(
-        input=str(folder / "words.txt"), model_prefix=str(folder / "source"), vocab_size=40, minloglevel=2
+        input=str(folder / "words.txt"), model_prefix=str(folder / "source"), vocab_size=28, minloglevel=2
     )
     (folder / "target.spm").write_bytes((folder / "source.model").read_bytes())
     (folder / "source.model").rename(folder / "source.spm")
