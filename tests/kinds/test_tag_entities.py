@@ -124,4 +124,4 @@ def test_the_starter_finds_what_a_reader_finds(context: Context):
     right = sum(len(said & truth) for said, (_, truth) in zip(found, rows, strict=True))
     precision = right / sum(map(len, found))
     recall = right / sum(len(truth) for _, truth in rows)
-    assert 2 * precision * recall / (precision + recall) >= 0.6
+    assert 2 * precision * recall / (precision + recall) >= 0.8

@@ -16,7 +16,8 @@ from worker.engines.retrieval import Passage, learn, read_passages
 _PLAIN = "text/plain; charset=utf-8"
 #: Passages that the model reads: more push the question out of a small model's mind.
 _PASSAGES = 3
-_ONLY_THESE = "Answer the question in one or two sentences, from these notes alone."
+#: Of four wordings tried on the starter, the one that kept it to the notes.
+_NOTES = "Read this text:\n\n{notes}\n\nWhat does the text say about this question: {question}"
 
 Found = Sequence[tuple[Passage, float]]
 
@@ -72,7 +73,7 @@ def _messages(params: Chat, found: Found) -> list[dict[str, str]]:
     if found:
         # Beside the question: small models forget notes that stand in the instructions, turns before it.
         notes = "\n".join(passage.text for passage, _ in found)
-        messages[-1]["content"] = f"{_ONLY_THESE}\n\n{notes}\n\nQuestion: {messages[-1]['content']}"
+        messages[-1]["content"] = _NOTES.format(notes=notes, question=messages[-1]["content"])
     return messages
 
 
