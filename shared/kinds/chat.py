@@ -121,7 +121,8 @@ class Chat(Params):
     temperature: Temperature = 0.3
     top_k: TopK = 50
     top_p: TopP = 0.95
-    repetition_penalty: RepetitionPenalty = 1.1
+    #: 1: a penalty would keep the model from repeating the words of the knowledge.
+    repetition_penalty: RepetitionPenalty = 1.0
     stop: StopStrings = []  # noqa: RUF012 - pydantic copies defaults
     seed: Seed = None
 
