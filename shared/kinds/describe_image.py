@@ -28,7 +28,7 @@ class DescribeImage(Params):
 
     title: ClassVar[str] = "Description of a picture"
     summary: ClassVar[str] = "Writes a caption for a picture, or answers a question about it."
-    icon: ClassVar[str] = "scan-eye"
+    icon: ClassVar[str] = "image-up"
     output: ClassVar[Output] = "text"
     needs_model: ClassVar[bool] = True
     examples: ClassVar[list[dict[str, Any]]] = [

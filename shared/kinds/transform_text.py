@@ -34,7 +34,7 @@ class TransformText(Params):
 
     title: ClassVar[str] = "Summary, translation, rewriting"
     summary: ClassVar[str] = "Makes a summary, a translation or another wording of a text."
-    icon: ClassVar[str] = "file-pen-line"
+    icon: ClassVar[str] = "languages"
     output: ClassVar[Output] = "text"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"task": "summarise", "text": _NEWS, "max_new_tokens": 24, "temperature": 0},
