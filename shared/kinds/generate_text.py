@@ -1,13 +1,14 @@
 """Params of `generate_text`."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from shared.kinds.params import (
     MAX_PROMPT,
     Creation,
     MaxNewTokens,
+    Message,
     ModelRef,
     Output,
     Preset,
@@ -19,15 +20,6 @@ from shared.kinds.params import (
     TopP,
     ui,
 )
-
-
-class Message(BaseModel):
-    """One turn of a conversation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    role: Literal["system", "user", "assistant"]
-    content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 
 
 class GenerateText(Creation):
@@ -58,26 +50,56 @@ class GenerateText(Creation):
                 "temperature": 0.8,
             },
         ),
-        Preset("Question", {"prompt": "Why is the sky blue?", "max_new_tokens": 160, "temperature": 0.3}),
         Preset(
-            "Friendly e-mail",
+            "News item",
             {
-                "prompt": "Write a short, friendly e-mail that thanks a colleague for her help with a project.",
-                "max_new_tokens": 200,
+                "prompt": "Write a news item of two paragraphs. What happened: a new bridge was opened. "
+                "Where: Riverton. When: Saturday. Who: the mayor and 300 guests.",
+                "system": "You are a reporter. Write plainly, the most important thing first, with a headline.",
+                "max_new_tokens": 220,
                 "temperature": 0.5,
             },
         ),
         Preset(
-            "In the words of a pirate",
+            "Product copy",
             {
-                "prompt": "How is the weather today?",
-                "system": "You are a pirate. Answer as one.",
-                "max_new_tokens": 100,
+                "prompt": "Write a product description of three sentences. Product: a steel water bottle. "
+                "Good for: hiking and school. Special: it keeps drinks cold for a day.",
+                "system": "You write friendly texts for an online shop.",
+                "max_new_tokens": 140,
+                "num_sequences": 3,
             },
         ),
         Preset(
-            "Three poems to choose from",
-            {"prompt": "Write a short poem about the sea at night.", "max_new_tokens": 100, "num_sequences": 3},
+            "Report",
+            {
+                "prompt": "Write a short report with the headings Summary, Findings and Next steps. "
+                "Subject: visitors of the town library. "
+                "Facts: 1,200 visitors in May, 900 in April, most of them on Saturdays.",
+                "system": "You write short reports for an office. Use only the facts that you are given.",
+                "max_new_tokens": 260,
+                "temperature": 0.3,
+            },
+        ),
+        Preset(
+            "Lesson plan",
+            {
+                "prompt": "Write a plan for a lesson of 45 minutes. Subject: the water cycle. Class: ten-year-olds. "
+                "Give the aim, three steps with their minutes, and one question for homework.",
+                "system": "You are a teacher. Use short sentences and a numbered list.",
+                "max_new_tokens": 300,
+                "temperature": 0.4,
+            },
+        ),
+        Preset(
+            "Contract clause",
+            {
+                "prompt": "Write one clause of a contract. Subject: notice. Parties: the Landlord and the Tenant. "
+                "Terms: either may end the contract in writing, three months before the end of a month.",
+                "system": "You draft contracts in plain language. Write the clause alone.",
+                "max_new_tokens": 160,
+                "temperature": 0.2,
+            },
         ),
     ]
 

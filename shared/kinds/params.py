@@ -54,6 +54,8 @@ class Params(BaseModel):
     #: A job whose progress stands still for this long is taken for hung.
     stall_s: ClassVar[float] = 300
     time_limit_s: ClassVar[float] = 3600
+    #: No starter does this: examples and presets run once the owner has added a model and chosen it.
+    needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.
     examples: ClassVar[list[dict[str, Any]]]
     #: Starting points that the form offers; each works well with the kind's own default model, or names another.
@@ -191,6 +193,16 @@ Seed = Annotated[
     ),
 ]
 
+
+class Message(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
+
+
 # -- Sampling: how a language model picks the next token --------------------------------------------------------------
 
 MaxNewTokens = Annotated[
@@ -257,3 +269,45 @@ StopStrings = Annotated[
         json_schema_extra=ui("lines", advanced=True),
     ),
 ]
+
+# -- Many texts: kinds that read, rather than write, take them in the form or as a table -------------------------------
+
+Texts = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]] | None,
+    Field(
+        title="Texts",
+        description="One text a line. For many, give a table instead.",
+        min_length=1,
+        max_length=1000,
+        json_schema_extra=ui("lines"),
+    ),
+]
+
+Table = Annotated[
+    str | None,
+    InputRef(
+        "table",
+        "text",
+        title="Table",
+        description="A file with a text on every line: JSONL, CSV with a header, or plain text.",
+    ),
+]
+
+Column = Annotated[
+    str,
+    Field(
+        title="Column",
+        description="The column of the table, or the field of its JSON lines, that holds the text.",
+        min_length=1,
+        max_length=100,
+        json_schema_extra=ui("text", advanced=True),
+    ),
+]
+
+
+def one_source(texts: list[str] | None, table: str | None) -> None:
+    """Raises ValueError unless there are texts or a table, and not both."""
+    if (texts is None) == (table is None):
+        raise ValueError("Give either texts or a table, not both and not neither.")
+    if texts is not None and not any(text.strip() for text in texts):
+        raise ValueError("All texts are blank. Write something.")

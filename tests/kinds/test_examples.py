@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from shared import kinds
+from shared.starters import STARTERS
 from tests.kinds.context import FakeContext, run
 from tests.kinds.shipped import SHIPPED
 
@@ -12,6 +13,11 @@ from tests.kinds.shipped import SHIPPED
 @pytest.mark.quality
 @pytest.mark.parametrize("kind", SHIPPED)
 def test_the_first_example_runs(context: Callable[..., FakeContext], kind: str):
+    cls = kinds.params_class(kind)
+    if cls.needs_model:
+        served = {starter.task for starter in STARTERS}
+        assert cls.model_tasks()["model"] not in served, "There is a starter now: the example can run."
+        pytest.skip("No starter model does this.")
     ctx = run(kind, context(), **kinds.params_class(kind).examples[0])
     assert ctx.outputs
     assert all(saved.data for saved in ctx.outputs)

@@ -5,7 +5,7 @@ Each row of a batch has its own seed and comes out as it would alone. Knows no p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ from worker.engines.language import LanguageModel
 Finish = Literal["stop", "length"]
 #: Tokens of the prompt that the detokeniser sees first, so that the space before the first new word is right.
 _TAIL = 6
+#: What belongs to how an encoder-decoder model begins, and to no taste: kept from the checkpoint.
+_BEGINNINGS = ("decoder_start_token_id", "bos_token_id", "forced_bos_token_id", "bad_words_ids")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,15 @@ class _Watch(StoppingCriteria):
 def check_window(lm: LanguageModel, prompt: torch.Tensor, max_new_tokens: int) -> None:
     """Refuse what the model cannot hold, before it does damage: on a GPU an index too far poisons the process."""
     length = prompt.shape[-1]
-    if length + max_new_tokens > lm.window:
+    if lm.encodes:
+        if max(length, max_new_tokens) > lm.window:
+            raise JobError(
+                "context_too_long",
+                f"The text has {length:,} tokens and the answer may have {max_new_tokens:,}; this model holds "
+                f"{lm.window:,} of each. Shorten the text or the answer.",
+                field="max_new_tokens",
+            )
+    elif length + max_new_tokens > lm.window:
         raise JobError(
             "context_too_long",
             f"The prompt has {length:,} tokens and the answer may have {max_new_tokens:,}; this model holds "
@@ -171,15 +181,20 @@ def write(
     *,
     seeds: Sequence[int],
     on_step: Callable[[int, list[Row]], None],
+    seen: Mapping[str, torch.Tensor] | None = None,
 ) -> list[Row]:
-    """Continue one prompt once per seed. `on_step(step, rows)` is called after every token."""
+    """Continue, or answer, one prompt once per seed. `on_step(step, rows)` is called after every token.
+
+    `seen` is what the model looks at besides the prompt: the pixels of a picture.
+    """
     check_window(lm, prompt, sampling.max_new_tokens)
-    tail = prompt[0, -_TAIL:].tolist()
+    tail = [] if lm.encodes else prompt[0, -_TAIL:].tolist()
     rows = [Row(lm.tokenizer, sampling.stop, lm.ends, tail) for _ in seeds]
     tokens = prompt.expand(len(seeds), -1)
     with torch.inference_mode():
         lm.model.generate(
             input_ids=tokens,
+            **{name: value.expand(len(seeds), *value.shape[1:]) for name, value in (seen or {}).items()},
             attention_mask=torch.ones_like(tokens),
             generation_config=_greedy(lm, sampling.max_new_tokens),
             logits_processor=_processors(sampling, seeds),
@@ -204,6 +219,7 @@ def _greedy(lm: LanguageModel, max_new_tokens: int) -> GenerationConfig:
     # (its temperature, its penalties) do not mix with the params.
     ends = sorted(lm.ends) or None
     pad = lm.tokenizer.pad_token_id
+    theirs = {name: getattr(lm.model.generation_config, name, None) for name in _BEGINNINGS} if lm.encodes else {}
     return GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=False,
@@ -212,4 +228,5 @@ def _greedy(lm: LanguageModel, max_new_tokens: int) -> GenerationConfig:
         eos_token_id=ends,
         pad_token_id=pad if pad is not None else (ends[0] if ends else 0),
         use_cache=True,
+        **theirs,
     )

@@ -1,5 +1,7 @@
 """Language models: loading them from safetensors or GGUF, and turning prompts and conversations into tokens.
 
+Models that continue a text, and models that read one with an encoder and write another (T5, BART, Marian).
+
 Does not know how tokens are chosen; that is `decoding`.
 """
 
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from jinja2 import TemplateError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from shared.errors import JobError
 from worker.engines.loading import check_folder, compute_dtype, model_file, reading, weights_size
@@ -26,12 +28,16 @@ _GGUF_GROWTH = 6
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A causal language model with its tokenizer, ready on a device."""
+    """A language model with its tokenizer, ready on a device.
+
+    One that `encodes` reads the prompt with an encoder and begins its answer anew; others continue the prompt.
+    """
 
     model: Any
     tokenizer: Any
     window: int
     ends: frozenset[int]
+    encodes: bool = False
 
     @property
     def chats(self) -> bool:
@@ -70,9 +76,11 @@ def load_language_model(source: ModelSource, device: str) -> LanguageModel:
         raise JobError("model_unsupported", f"“{source.name}” is neither a GGUF file nor a model folder.")
     else:
         folder = check_folder(source)
+    encodes = source.task == "text2text-generation"
+    family = AutoModelForSeq2SeqLM if encodes else AutoModelForCausalLM
     with reading(source):
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = family.from_pretrained(
             folder,
             dtype=compute_dtype(device),
             use_safetensors=True,
@@ -84,7 +92,8 @@ def load_language_model(source: ModelSource, device: str) -> LanguageModel:
     if report["missing_keys"]:  # transformers would fill them with random numbers and say so in its log alone
         raise JobError("model_broken", f"The model “{source.name}” lacks weights: {min(report['missing_keys'])} ….")
     model = model.eval().requires_grad_(False).to(device)
-    return LanguageModel(model, tokenizer, _window(model), _end_tokens(model, tokenizer))
+    window = min(_window(model), tokenizer.model_max_length) if encodes else _window(model)
+    return LanguageModel(model, tokenizer, window, _end_tokens(model, tokenizer), encodes)
 
 
 def language_model_size(source: ModelSource) -> int:

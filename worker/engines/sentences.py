@@ -1,7 +1,7 @@
 """Splitting a text into pieces that a voice can say in one breath. Knows no model and no sound."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 #: Characters. Speech models lose the thread in longer pieces, and progress stands still meanwhile.
@@ -27,6 +27,30 @@ def split(text: str) -> list[Piece]:
         parts = [part for sentence in _sentences(paragraph) for part in _breaths(sentence)]
         pieces += [Piece(part, ends_paragraph=number == len(parts)) for number, part in enumerate(parts, start=1)]
     return pieces
+
+
+def grouped(pieces: list[Piece], measure: Callable[[str], int], most: int) -> list[Piece]:
+    """Pieces put together while `measure` says no more than `most`; a paragraph's end also ends a group."""
+    groups: list[Piece] = []
+    for piece in (part for whole in pieces for part in _fitting(whole, measure, most)):
+        joined = f"{groups[-1].text} {piece.text}" if groups and not groups[-1].ends_paragraph else ""
+        if joined and measure(joined) <= most:
+            groups[-1] = Piece(joined, piece.ends_paragraph)
+        else:
+            groups.append(piece)
+    return groups
+
+
+def _fitting(piece: Piece, measure: Callable[[str], int], most: int) -> Iterator[Piece]:
+    """A piece in halves, and those in halves, while it is too long and has more than one character."""
+    middle = len(piece.text) // 2
+    if middle == 0 or measure(piece.text) <= most:
+        yield piece
+        return
+    space = piece.text.rfind(" ", 1, middle + 1)
+    at = space if space > 0 else middle
+    yield from _fitting(Piece(piece.text[:at].strip(), ends_paragraph=False), measure, most)
+    yield from _fitting(Piece(piece.text[at:].strip(), piece.ends_paragraph), measure, most)
 
 
 def _sentences(paragraph: str) -> Iterator[str]:

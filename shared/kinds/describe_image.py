@@ -1,0 +1,71 @@
+"""Params of `describe_image`."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from shared.kinds.params import (
+    Creation,
+    InputRef,
+    MaxNewTokens,
+    ModelRef,
+    Output,
+    Preset,
+    RepetitionPenalty,
+    Seed,
+    Temperature,
+    TopK,
+    TopP,
+    ui,
+)
+
+#: Stands for a picture in examples and presets: whoever takes one up puts a picture of their own there.
+_PICTURE = "art_" + "0" * 26
+
+
+class DescribeImage(Creation):
+    """Says what is in a picture."""
+
+    title: ClassVar[str] = "Description of a picture"
+    summary: ClassVar[str] = "Writes a caption for a picture, or answers a question about it."
+    icon: ClassVar[str] = "image-up"
+    output: ClassVar[Output] = "text"
+    needs_model: ClassVar[bool] = True
+    examples: ClassVar[list[dict[str, Any]]] = [
+        {"image": _PICTURE, "max_new_tokens": 20},
+        {"image": _PICTURE, "question": "How many people are there?", "max_new_tokens": 10},
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset("Caption", {"image": _PICTURE}),
+        Preset("What is written there?", {"image": _PICTURE, "question": "What text is in the picture?"}),
+        Preset("Words for a blind reader", {"image": _PICTURE, "question": "Describe the picture in detail."}),
+    ]
+
+    model: Annotated[str | None, ModelRef("image-to-text")] = None
+    image: Annotated[
+        str, InputRef("image", title="Picture", description="The picture to look at, uploaded or made by a job.")
+    ]
+    question: Annotated[
+        str | None,
+        Field(
+            title="Question",
+            description="What you want to know of the picture; empty asks for a caption.",
+            min_length=1,
+            max_length=2000,
+            json_schema_extra=ui("text", placeholder="A caption"),
+        ),
+    ] = None
+    max_new_tokens: MaxNewTokens = 60
+    temperature: Temperature = 0.0
+    top_k: TopK = 50
+    top_p: TopP = 0.95
+    repetition_penalty: RepetitionPenalty = 1.1
+    seed: Seed = None
+
+    def headline(self) -> str:
+        """The question, or that it is a caption."""
+        return self.question or self.title
+
+    def smaller(self) -> dict[str, Any]:
+        """An answer half as long."""
+        return {"max_new_tokens": self.max_new_tokens // 2} if self.max_new_tokens > 1 else {}

@@ -1,0 +1,1 @@
+"""The entities starter: people, places and organisations, on top of MiniLM."""

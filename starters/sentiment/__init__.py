@@ -1,0 +1,1 @@
+"""The sentiment starter: positive, neutral or negative, on top of MiniLM."""
