@@ -162,9 +162,7 @@ class GenerateImage(Params):
             json_schema_extra=ui("slider", step=0.05, advanced=True),
         ),
     ] = 1.0
-    reference_model: Annotated[
-        str | None, ModelRef("image-adapter", title="Reference adapter", advanced=True)
-    ] = None
+    reference_model: Annotated[str | None, ModelRef("image-adapter", title="Reference adapter", advanced=True)] = None
     reference: Annotated[
         str | None,
         InputRef(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,14 +60,16 @@ def _hold(pipe: Any, source: ModelSource, base: ModelSource, *, wanted: Sequence
     """Load the adapter where the pipeline does not hold it yet."""
     if source.base and source.base != base.name:
         raise JobError(
-            "wrong_base", f"The adapter “{source.name}” is for “{source.base}”, not for “{base.name}”.", field="adapters"
+            "wrong_base",
+            f"The adapter “{source.name}” is for “{source.base}”, not for “{base.name}”.",
+            field="adapters",
         )
     held, name = _held.setdefault(pipe, []), _name(source)
     if name in held:
         held.remove(name)
     else:
         while len(held) >= KEPT:
-            pipe.delete_adapters(held.pop(next(at for at, old in enumerate(held) if old not in wanted)))
+            _delete(pipe, held.pop(next(at for at, old in enumerate(held) if old not in wanted)))
         _load(pipe, source, base, name)
     held.append(name)
 
@@ -79,7 +82,7 @@ def _load(pipe: Any, source: ModelSource, base: ModelSource, name: str) -> None:
     weights = _weights(source)
     loaded = False
     try:
-        with reading(source):
+        with reading(source), _quietly():
             pipe.load_lora_weights(
                 folder, weight_name=weights, adapter_name=name, local_files_only=True, use_safetensors=True
             )
@@ -89,9 +92,23 @@ def _load(pipe: Any, source: ModelSource, base: ModelSource, name: str) -> None:
     finally:
         # What fits in part only has been put in before the library noticed.
         if not loaded and any(name in names for names in pipe.get_list_adapters().values()):
-            pipe.delete_adapters(name)
+            _delete(pipe, name)
     if not loaded:
         raise unfit
+
+
+def _delete(pipe: Any, name: str) -> None:
+    with _quietly():
+        pipe.delete_adapters(name)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the library's warnings that there are several adapters, and that the active one goes: both are meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        warnings.filterwarnings("ignore", message="Adapter .* was active which is now deleted")
+        yield
 
 
 def _weights(source: ModelSource) -> str:

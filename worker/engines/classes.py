@@ -23,7 +23,9 @@ def class_number(wanted: str, names: Mapping[int, str], count: int, *, field: st
         number = int(wanted)
     if number is not None and number < count:
         return number
-    raise JobError("unknown_class", f"This model has no class “{wanted[:80]}”. {_some(wanted, names, count)}", field=field)
+    raise JobError(
+        "unknown_class", f"This model has no class “{wanted[:80]}”. {_some(wanted, names, count)}", field=field
+    )
 
 
 def _plain(text: str) -> str:
@@ -33,6 +35,7 @@ def _plain(text: str) -> str:
 def _some(wanted: str, names: Mapping[int, str], count: int) -> str:
     if not names:
         return f"Its classes have the numbers 0 to {count - 1}."
-    near = get_close_matches(wanted, names.values(), n=3, cutoff=0.5)
-    shown = list(dict.fromkeys([*near, *names.values()]))[:_SHOWN]
-    return f"It knows: {', '.join(shown)}{' …' if len(names) > len(shown) else ''}."
+    first = [text.split(",")[0] for text in names.values()]
+    near = get_close_matches(wanted, first, n=3, cutoff=0.5)
+    shown = list(dict.fromkeys([*near, *first]))[:_SHOWN]
+    return f"It knows: {', '.join(shown)}{' …' if len(first) > len(shown) else ''}."

@@ -126,10 +126,13 @@ def _settings(pipe: Any, painting: Painting, guides: Guides, count: int) -> dict
         if "negative_prompt" not in known:
             raise JobError("unsupported_setting", "This model takes no “Avoid” text.", field="negative_prompt")
         settings["negative_prompt"] = painting.negative_prompt
-    if "num_images_per_prompt" in known:
+    settings |= arguments(guides, known)
+    if "num_images_per_prompt" in known and guides.image is None:
         settings["num_images_per_prompt"] = count
     else:
-        settings |= {name: [settings[name]] * count for name in ("prompt", "negative_prompt") if name in settings}
+        # With one picture for several results some pipelines let the first seed alone draw the noise of all.
+        rows = ("prompt", "negative_prompt", "image", "mask_image", "control_image", "ip_adapter_image")
+        settings |= {name: [settings[name]] * count for name in rows if name in settings}
     if "class_labels" in known:
         settings["class_labels"] = [_class(pipe, painting.prompt)] * count
     if "use_resolution_binning" in known:
@@ -138,12 +141,13 @@ def _settings(pipe: Any, painting: Painting, guides: Guides, count: int) -> dict
     if not {"width", "image"} & known and (painting.width, painting.height) != own_size(pipe):
         width, height = own_size(pipe)
         raise JobError("unsupported_setting", f"This model paints {width} × {height} pixels only.", field="width")
-    settings |= arguments(guides, known)
     return {name: value for name, value in settings.items() if name in known}
 
 
 def _class(pipe: Any, prompt: str) -> int:
-    names = {int(number): str(name) for number, name in (pipe.config.get("id2label") or {}).items()}
+    names: dict[int, str] = {}
+    for name, number in (pipe.labels or {}).items():
+        names[number] = f"{names[number]}, {name}" if number in names else name
     return class_number(prompt, names, pipe.transformer.config.num_embeds_ada_norm, field="prompt")
 
 
@@ -183,6 +187,8 @@ def _hooked(pipe: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
     with scheduled(pipe, painting.scheduler) as scheduler:
 
         def report(done: int, total: int, made: Any) -> None:
+            # A pipeline that starts from a picture skips the scheduler's first steps, and knows how many are left.
+            total = min(total, getattr(pipe, "num_timesteps", total))
             on_step(done, total, lambda: _decode(pipe, _clearest(made), painting))
 
         with stepping(scheduler, report):

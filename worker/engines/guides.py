@@ -114,4 +114,6 @@ def _check_fit(pipe: Any, net: Any) -> None:
     if not same_form or any(
         name in net.config and name in steered and net.config[name] != steered[name] for name in _SHARED
     ):
-        raise JobError("model_unsupported", "This ControlNet was made for models of another family.", field="controlnet")
+        raise JobError(
+            "model_unsupported", "This ControlNet was made for models of another family.", field="controlnet"
+        )

@@ -74,9 +74,7 @@ def _picture(ctx: JobContext, params: GenerateImage, name: str) -> Image.Image |
     return open_picture(ctx.input(ref).path, field=name) if ref else None
 
 
-def _painting(
-    params: GenerateImage, defaults: dict[str, Any], pipe: Any, picture: Image.Image | None
-) -> Painting:
+def _painting(params: GenerateImage, defaults: dict[str, Any], pipe: Any, picture: Image.Image | None) -> Painting:
     """The params, with what they leave open taken from the picture, the model's `atelier.json`, or the pipeline."""
     width, height = own_size(pipe)
     size = Size(defaults.get("width") or width, defaults.get("height") or height)
@@ -102,9 +100,7 @@ def _painting(
     return painting
 
 
-def _guides(
-    params: GenerateImage, given: dict[str, Image.Image | None], painting: Painting, ctx: JobContext
-) -> Guides:
+def _guides(params: GenerateImage, given: dict[str, Image.Image | None], painting: Painting, ctx: JobContext) -> Guides:
     size = Size(painting.width, painting.height)
     image, mask, followed = given["image"], given["mask"], given["control_image"]
     control = None
