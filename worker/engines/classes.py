@@ -17,7 +17,10 @@ def class_number(wanted: str, names: Mapping[int, str], count: int, *, field: st
     Raises:
         JobError: there is no such class; the sentence names some that there are.
     """
-    known = {_plain(word): number for number, text in reversed(names.items()) for word in [text, *text.split(",")]}
+    known: dict[str, int] = {}
+    for named, text in names.items():
+        for word in (text, *text.split(",")):
+            known.setdefault(_plain(word), named)
     number = known.get(_plain(wanted))
     if number is None and wanted.strip().isdecimal():
         number = int(wanted)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import diffusers.pipelines
 import diffusers.utils.logging
@@ -19,6 +19,7 @@ from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from PIL import Image
 
 from shared.errors import JobError
+from worker.engines.canvases import Size
 from worker.engines.classes import class_number
 from worker.engines.guides import FREE, Guides, arguments
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
@@ -29,6 +30,7 @@ from worker.engines.stepping import stepping
 if TYPE_CHECKING:
     from shared.library import ModelSource
 
+T = TypeVar("T")
 OnStep = Callable[[int, int, "Preview"], None]
 Preview = Callable[[], "Image.Image | None"]
 
@@ -85,10 +87,10 @@ def size_multiple(pipe: Any) -> int:
     return max(8, 2 * _scale(pipe))
 
 
-def batches(seeds: Sequence[int], painting: Painting, device: str) -> list[Sequence[int]]:
-    """The seeds in groups that are painted together."""
+def batches(seeds: Sequence[T], picture: Painting | Size, device: str) -> list[Sequence[T]]:
+    """The seeds, or what else stands for a picture each, in groups that are painted together."""
     limit = _BATCH_PIXELS["cuda" if device.startswith("cuda") else "cpu"]
-    size = max(1, limit // (painting.width * painting.height))
+    size = max(1, limit // (picture.width * picture.height))
     return [seeds[at : at + size] for at in range(0, len(seeds), size)]
 
 
@@ -161,7 +163,7 @@ def _keep(guides: Guides, image: Image.Image) -> Image.Image:
 @contextmanager
 def _tiles(pipe: Any, painting: Painting) -> Iterator[None]:
     """A large picture passes the autoencoder in tiles."""
-    vae = getattr(pipe, "vae", None)
+    vae: Any = getattr(pipe, "vae", None)
     if not hasattr(vae, "enable_tiling") or not tiled(pipe.device.type, painting.width * painting.height):
         yield
         return

@@ -61,6 +61,7 @@ def variant(pipe: Any, guides: Guides) -> Any:
     Raises:
         JobError: its family has no such pipeline, or the ControlNet is another family's.
     """
+    auto: Any
     if guides.mask is not None:
         auto, purpose = AutoPipelineForInpainting, "paint over a part of a picture"
     elif guides.image is not None:
@@ -109,7 +110,8 @@ def load_controlnet(source: ModelSource, device: str) -> Any:
 
 
 def _check_fit(pipe: Any, net: Any) -> None:
-    steered = (getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)).config
+    network: Any = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
+    steered = network.config
     same_form = isinstance(net, ControlNetModel) == hasattr(pipe, "unet")
     if not same_form or any(
         name in net.config and name in steered and net.config[name] != steered[name] for name in _SHARED
