@@ -1,6 +1,6 @@
 """Train the VAE starter on scikit-learn's 1,797 handwritten digits.
 
-Run as ``python -m starters.digit_vae.train`` (needs scikit-learn; a minute and a half of one CPU core); it writes
+Run as ``python -m starters.digit_vae.train`` (needs scikit-learn; a minute of one CPU core); it writes
 ``model/`` beside this file and prints how often the digit that was asked for is read.
 """
 
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 CONFIG = PictureConfig(size=32, channels=1, latent=16, width=20, classes=NAMES)
 BATCH, RATE = 32, 2e-3
 #: How much the clouds must overlap, against a pixel's squared error: more is blurrier, less leaves holes between them.
-OVERLAP = 0.02
+OVERLAP = 0.15
 CARD = {
     "title": "Digits VAE, 32 × 32",
     "licence": "Apache-2.0",
@@ -57,7 +57,7 @@ def measure(vae: ConvVae, each: int = 50) -> float:
 def main() -> None:
     """Train, write the folder, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.5, help="processor time")
+    parser.add_argument("--minutes", type=float, default=0.8, help="processor time")
     parser.add_argument("--out", type=Path, default=HERE / "model")
     args = parser.parse_args()
     torch.manual_seed(0)

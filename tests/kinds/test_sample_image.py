@@ -168,7 +168,7 @@ def test_networks_serve_every_size(size: int):
 
 @pytest.mark.parametrize("wrong", [{"size": 30}, {"channels": 2}, {"latent": 10**6}, {"width": 0}])
 def test_a_config_beyond_bounds_is_refused(wrong: dict):
-    with pytest.raises(ValueError, match="pixels|bounds"):
+    with pytest.raises(ValueError, match=r"pixels|bounds"):
         PictureConfig(**{"size": 16, "channels": 1, "latent": 4, "width": 2} | wrong)
 
 

@@ -23,6 +23,7 @@ from worker.engines.canvases import Size
 from worker.engines.classes import class_number
 from worker.engines.guides import FREE, Guides, arguments
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
+from worker.engines.masks import Hold, holding
 from worker.engines.memory import place, tiled
 from worker.engines.schedulers import scheduled
 from worker.engines.stepping import stepping
@@ -104,7 +105,10 @@ def paint(
     # Generators on the CPU: then a seed gives the same noise on every device, and a row the same as alone.
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     settings = _settings(pipe, painting, guides, len(seeds))
-    with torch.inference_mode(), _tiles(pipe, painting), _hooked(pipe, painting, on_step):
+    hold = None
+    if guides.image is not None and guides.mask is not None and "mask_image" not in settings:
+        hold = holding(pipe, guides.image, guides.mask, seeds)
+    with torch.inference_mode(), _tiles(pipe, painting), _hooked(pipe, painting, on_step, hold):
         try:
             made = pipe(**settings, generator=generators, output_type="pil")
         except ValueError as error:  # pipelines check their arguments, each in its own way
@@ -185,12 +189,14 @@ def _arguments(pipe: Any) -> set[str]:
 
 
 @contextmanager
-def _hooked(pipe: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
+def _hooked(pipe: Any, painting: Painting, on_step: OnStep, hold: Hold | None) -> Iterator[None]:
     with scheduled(pipe, painting.scheduler) as scheduler:
 
         def report(done: int, total: int, made: Any) -> None:
             # A pipeline that starts from a picture skips the scheduler's first steps, and knows how many are left.
             total = min(total, getattr(pipe, "num_timesteps", total))
+            if hold:
+                hold(scheduler, done, total, made)
             on_step(done, total, lambda: _decode(pipe, _clearest(made), painting))
 
         with stepping(scheduler, report):

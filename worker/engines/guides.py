@@ -19,6 +19,7 @@ from diffusers import (
 
 from shared.errors import JobError
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading
+from worker.engines.masks import needs_holding
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,13 +57,13 @@ FREE = Guides()
 
 
 def variant(pipe: Any, guides: Guides) -> Any:
-    """The pipeline of the same weights that takes these guides.
+    """The pipeline of the same weights that takes these guides; without the mask where `masks` must see to that.
 
     Raises:
         JobError: its family has no such pipeline, or the ControlNet is another family's.
     """
     auto: Any
-    if guides.mask is not None:
+    if guides.mask is not None and not needs_holding(pipe):
         auto, purpose = AutoPipelineForInpainting, "paint over a part of a picture"
     elif guides.image is not None:
         auto, purpose = AutoPipelineForImage2Image, "start from a picture"
