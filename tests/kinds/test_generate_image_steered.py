@@ -94,6 +94,23 @@ def test_a_mask_is_painted_over_and_the_rest_stays(context: Context, library: Li
     assert np.abs(painted - np.asarray(SCENE))[:, 16:].max() > 8
 
 
+def test_a_mask_serves_a_family_without_a_pipeline_for_it(context: Context):
+    # given a model of eight latent channels, which the library's inpainting refuses
+    def job(**more: Any) -> np.ndarray:
+        ctx = context()
+        refs = {"image": give(ctx, SCENE), "mask": give(ctx, MASK)}
+        run("generate_image", ctx, **SMALL | more, model="tiny-sd-wide", **refs)
+        return np.stack([pixels_of(saved) for saved in ctx.outputs])
+
+    # when the right half is painted anew, alone and with a batch mate
+    alone, together = job(strength=0.75), job(strength=0.75, images=2)
+    # then the left half is the picture's, the right is not, and the mate changes nothing
+    scene_pixels = np.asarray(SCENE).astype(int)
+    assert np.array_equal(alone[0][:, :16], scene_pixels[:, :16])
+    assert np.abs(alone[0] - scene_pixels)[:, 16:].max() > 8
+    assert np.abs(together[0] - alone[0]).max() <= 2
+
+
 @pytest.mark.parametrize("model", FAMILIES)
 def test_a_controlnet_is_followed(context: Context, library: Library, model: str):
     # when a job follows a control picture
@@ -363,6 +380,28 @@ def test_the_picture_says_what_steered_it(context: Context):
     assert record.items() >= refs.items()
     assert record["adapters"] == [{"model": "tiny-lora-sd", "weight": 0.8}]
     assert (record["strength"], record["control_scale"], record["reference_scale"]) == (0.75, 1.0, 0.6)
+
+
+@pytest.mark.quality
+def test_the_emoji_starter_repaints_a_car_in_another_colour(context: Context):
+    # given a red car
+    words = {"seed": 1, "upscale": 1}
+    car = image_of(run("generate_image", context(), prompt="a red car", **words).outputs[0]).convert("RGB")
+    # when the starter goes on from it to a blue one, and paints its upper half alone
+    ctx = context()
+    given = give(ctx, car)
+    run("generate_image", ctx, prompt="a blue car", image=given, **words)
+    upper = give(ctx, half_mask(64, 64).transpose(Image.Transpose.ROTATE_90))
+    run("generate_image", ctx, prompt="a blue car", image=given, mask=upper, strength=0.9, **words)
+    # then the shape is the same one, in blue, and the lower half of the other is as it was
+    red, blue, mixed = (np.asarray(picture).astype(int) for picture in (car, *map(image_of, ctx.outputs)))
+    shape, again = (pixels.min(-1) < 160 for pixels in (red, blue))
+    assert (shape & again).sum() / (shape | again).sum() > 0.8
+    assert red[shape, 0].mean() > red[shape, 2].mean() + 50
+    assert blue[shape, 2].mean() > blue[shape, 0].mean() + 30
+    assert np.array_equal(mixed[32:], red[32:])
+    upper_shape = shape[:32]
+    assert mixed[:32][upper_shape, 2].mean() > mixed[:32][upper_shape, 0].mean()
 
 
 REF = "art_" + "0" * 26

@@ -53,18 +53,20 @@ def vae(channels: int, *, flow: bool = False) -> AutoencoderKL:
     )  # fmt: skip
 
 
-def sd_unet() -> UNet2DConditionModel:
-    """The network of `tiny-sd`."""
+def sd_unet(channels: int = 4) -> UNet2DConditionModel:
+    """The network of `tiny-sd`, or one for an autoencoder with other channels."""
     return UNet2DConditionModel(
-        block_out_channels=(16, 32), layers_per_block=1, sample_size=16, in_channels=4, out_channels=4,
+        block_out_channels=(16, 32), layers_per_block=1, sample_size=16, in_channels=channels, out_channels=channels,
         norm_num_groups=8, cross_attention_dim=32, attention_head_dim=4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )  # fmt: skip
 
 
-def _sd(folder: Path) -> None:
+def sd_pipeline(folder: Path, channels: int = 4) -> None:
+    """Save a Stable Diffusion of that many latent channels."""
     StableDiffusionPipeline(
-        unet=sd_unet(), vae=vae(4), text_encoder=CLIPTextModel(clip_config()), tokenizer=clip_tokenizer(),
+        unet=sd_unet(channels), vae=vae(channels), text_encoder=CLIPTextModel(clip_config()),
+        tokenizer=clip_tokenizer(),
         scheduler=DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, prediction_type="v_prediction"),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     ).save_pretrained(folder)  # fmt: skip
@@ -136,7 +138,7 @@ def _flux(folder: Path) -> None:
 
 
 MODELS = {
-    "tiny-sd": ("text-to-image", _sd),
+    "tiny-sd": ("text-to-image", sd_pipeline),
     "tiny-sdxl": ("text-to-image", _sdxl),
     "tiny-sd3": ("text-to-image", _sd3),
     "tiny-flux": ("text-to-image", _flux),

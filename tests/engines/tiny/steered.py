@@ -30,6 +30,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from tests.engines.tiny.painters import (
     flux_transformer,
     sd3_transformer,
+    sd_pipeline,
     sd_unet,
     sdxl_unet,
     t5_encoder,
@@ -121,6 +122,7 @@ _FLUX_CONTROL = {"num_layers": 1, "num_single_layers": 0, "attention_head_dim": 
 MODELS = {
     "tiny-pixart": ("text-to-image", _pixart(PixArtAlphaPipeline)),
     "tiny-pixart-sigma": ("text-to-image", _pixart(PixArtSigmaPipeline)),
+    "tiny-sd-wide": ("text-to-image", lambda folder: sd_pipeline(folder, 8)),
     "tiny-dit": ("text-to-image", _dit),
     "tiny-control-sd": ("controlnet", _controlnet(lambda: ControlNetModel.from_unet(
         sd_unet(), conditioning_embedding_out_channels=(4, 8)))),
