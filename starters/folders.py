@@ -21,6 +21,7 @@ def save_network(network: T, kind: str, config: PictureConfig, card: dict[str, A
         name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()
     }
     save_file({name: tensor.contiguous() for name, tensor in rounded.items()}, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner alone
     text = json.dumps({"model_type": kind} | asdict(config), indent=2)
     (folder / "config.json").write_text(text + "\n")
     (folder / "atelier.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")

@@ -24,12 +24,12 @@ class SampleImage(Params):
     presets: ClassVar[list[Preset]] = [
         Preset("Eight digits", {"images": 8}),
         Preset("One digit, eight hands", {"label": "four", "images": 8}),
-        Preset("By diffusion", {"model": "digit-ddpm", "images": 8}),
+        Preset("By a VAE", {"model": "digit-vae", "images": 8}),
         Preset("From one to another", {"label": "nine", "seed": 1, "interpolate_to": 2, "frames": 12}),
         Preset("A moving one", {"model": "digit-vae", "seed": 1, "interpolate_to": 2, "frames": 24, "as_clip": True}),
     ]
 
-    model: Annotated[str, ModelRef("unconditional-image-generation")] = "digit-gan"
+    model: Annotated[str, ModelRef("unconditional-image-generation")] = "digit-ddpm"
     label: Annotated[
         str | None,
         Field(

@@ -93,6 +93,7 @@ def main() -> None:
     train(unet, small, classes, args.minutes)
     pipe = DDIMPipeline(unet=unet.eval(), scheduler=build_scheduler())
     pipe.to(dtype=torch.float16).save_pretrained(args.out, safe_serialization=True)
+    (args.out / "unet" / "diffusion_pytorch_model.safetensors").chmod(0o644)  # it is written for its owner alone
     (args.out / "atelier.json").write_text(json.dumps(CARD, indent=2, ensure_ascii=False) + "\n")
     pipe = DDIMPipeline.from_pretrained(args.out, dtype=torch.float32)
     print(f"asked for and read: {measure(pipe.unet):.3f}")

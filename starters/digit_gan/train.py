@@ -82,7 +82,7 @@ def measure(generator: Generator, each: int = 50) -> float:
 def main() -> None:
     """Train, write the folder, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.4, help="processor time")
+    parser.add_argument("--minutes", type=float, default=1.2, help="processor time")
     parser.add_argument("--out", type=Path, default=HERE / "model")
     args = parser.parse_args()
     torch.manual_seed(0)

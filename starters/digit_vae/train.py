@@ -18,10 +18,10 @@ from worker.engines.networks.conv_vae import ConvVae
 from worker.engines.networks.shapes import PictureConfig
 
 HERE = Path(__file__).parent
-CONFIG = PictureConfig(size=32, channels=1, latent=16, width=20, classes=NAMES)
+CONFIG = PictureConfig(size=32, channels=1, latent=16, width=12, classes=NAMES)
 BATCH, RATE = 32, 2e-3
 #: How much the clouds must overlap, against a pixel's squared error: more is blurrier, less leaves holes between them.
-OVERLAP = 0.15
+OVERLAP = 0.12
 CARD = {
     "title": "Digits VAE, 32 × 32",
     "licence": "Apache-2.0",

@@ -58,7 +58,7 @@ class Discriminator(nn.Module):
         features = self.shrink(pictures).flatten(1)
         score: Tensor = self.score(features)[:, 0]
         if self.classes is not None and labels is not None:
-            score = score + (self.classes(labels) * features).sum(1) / features.shape[1] ** 0.5
+            score = score + (self.classes(labels) * features).sum(1)
         return score
 
 
