@@ -1,6 +1,6 @@
 """Train the GAN starter on scikit-learn's 1,797 handwritten digits.
 
-Run as ``python -m starters.digit_gan.train`` (needs scikit-learn; a minute and a half of one CPU core); it writes
+Run as ``python -m starters.digit_gan.train`` (needs scikit-learn; a minute and a quarter of one CPU core); it writes
 ``model/`` beside this file and prints how often the digit that was asked for is read.
 """
 
