@@ -29,6 +29,27 @@ STARTERS = (
     Starter("emoji", "Emoji starter, 64 × 64", "text-to-image", "package:starters/emoji/model", "Apache-2.0"),
     Starter("digits", "Digits, 32 × 32 (for tests)", "text-to-image", "package:starters/digits/model", "Apache-2.0"),
     Starter(
+        "digit-gan",
+        "Digits by a GAN, 32 × 32 (starter)",
+        "unconditional-image-generation",
+        "package:starters/digit_gan/model",
+        "Apache-2.0",
+    ),
+    Starter(
+        "digit-vae",
+        "Digits by a VAE, 32 × 32 (starter)",
+        "unconditional-image-generation",
+        "package:starters/digit_vae/model",
+        "Apache-2.0",
+    ),
+    Starter(
+        "digit-ddpm",
+        "Digits by diffusion, 16 × 16 (starter)",
+        "unconditional-image-generation",
+        "package:starters/digit_ddpm/model",
+        "Apache-2.0",
+    ),
+    Starter(
         "hibari",
         "Hibari English voice (starter)",
         "text-to-speech",

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, Creation, ModelRef, Output, Preset, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, Creation, InputRef, ModelRef, Output, Preset, Prompt, Seed, ui
 
 Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
@@ -30,11 +30,20 @@ def _side(title: str) -> Any:
     )
 
 
+class AdapterChoice(BaseModel):
+    """An adapter, and how strongly it counts: 0 is not at all, below 0 away from what it has learnt."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Annotated[str, Field(title="Adapter", description="A model of the library.", min_length=1, max_length=200)]
+    weight: Annotated[float, Field(title="Weight", description="1 is as it was trained.", ge=-4, le=4)] = 1.0
+
+
 class GenerateImage(Creation):
-    """Paints pictures of a prompt with a diffusion model."""
+    """Paints pictures of a prompt, or changes pictures after it, with a diffusion model."""
 
     title: ClassVar[str] = "Image"
-    summary: ClassVar[str] = "Paints pictures of what you describe, with a diffusion model."
+    summary: ClassVar[str] = "Paints pictures of what you describe, or changes yours, with a diffusion model."
     icon: ClassVar[str] = "image"
     output: ClassVar[Output] = "image"
     examples: ClassVar[list[dict[str, Any]]] = [
@@ -59,6 +68,29 @@ class GenerateImage(Creation):
             description="What should not be in the picture.",
             max_length=MAX_PROMPT,
             json_schema_extra=ui("textarea", advanced=True),
+        ),
+    ] = None
+    image: Annotated[
+        str | None,
+        InputRef("image", title="Start from", description="A picture to change, instead of an empty canvas."),
+    ] = None
+    strength: Annotated[
+        float,
+        Field(
+            title="Strength",
+            description="How far to go from the picture you start from; 1 leaves nothing of it.",
+            gt=0,
+            le=1,
+            json_schema_extra=ui("slider", step=0.05),
+        ),
+    ] = 0.6
+    mask: Annotated[
+        str | None,
+        InputRef(
+            "image",
+            title="Mask",
+            description="A picture that is white where to paint anew, and black where nothing may change.",
+            advanced=True,
         ),
     ] = None
     width: Annotated[int | None, _side("Width")] = None
@@ -101,6 +133,55 @@ class GenerateImage(Creation):
             json_schema_extra=ui("select", advanced=True),
         ),
     ] = "default"
+    adapters: Annotated[
+        list[AdapterChoice],
+        Field(
+            title="Adapters",
+            description="LoRA adapters of this model, each with a weight: a style, a person, a thing it has learnt.",
+            max_length=8,
+            json_schema_extra=ui("adapters", task="image-adapter", advanced=True),
+        ),
+    ] = Field(default_factory=list)
+    controlnet: Annotated[str | None, ModelRef("controlnet", title="ControlNet", advanced=True)] = None
+    control_image: Annotated[
+        str | None,
+        InputRef(
+            "image",
+            title="Control picture",
+            description="What the ControlNet follows: edges, depth, a pose, as it was trained for.",
+            advanced=True,
+        ),
+    ] = None
+    control_scale: Annotated[
+        float,
+        Field(
+            title="Control strength",
+            description="How strictly to follow the control picture.",
+            ge=0,
+            le=2,
+            json_schema_extra=ui("slider", step=0.05, advanced=True),
+        ),
+    ] = 1.0
+    reference_model: Annotated[str | None, ModelRef("image-adapter", title="Reference adapter", advanced=True)] = None
+    reference: Annotated[
+        str | None,
+        InputRef(
+            "image",
+            title="Reference picture",
+            description="A picture whose look to take up, through an IP-Adapter.",
+            advanced=True,
+        ),
+    ] = None
+    reference_scale: Annotated[
+        float,
+        Field(
+            title="Reference strength",
+            description="How much of the reference picture to take up.",
+            ge=0,
+            le=2,
+            json_schema_extra=ui("slider", step=0.05, advanced=True),
+        ),
+    ] = 0.6
     upscale: Annotated[
         Literal[1, 2, 4] | None,
         BeforeValidator(_number),
@@ -131,7 +212,22 @@ class GenerateImage(Creation):
             found["images"] = 1
         if self.upscale != 1:
             found["upscale"] = 1
-        return found or ({} if self.width and self.height else {"width": USUAL_SIDE, "height": USUAL_SIDE})
+        # A picture that is given is brought to the model's own size already.
+        sized = (self.width and self.height) or self.image or self.control_image
+        return found or ({} if sized else {"width": USUAL_SIDE, "height": USUAL_SIDE})
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.mask and not self.image:
+            raise ValueError("A mask needs the picture that it covers: give “Start from” too.")
+        if bool(self.controlnet) != bool(self.control_image):
+            raise ValueError("A ControlNet and its control picture go together: give both or neither.")
+        if bool(self.reference_model) != bool(self.reference):
+            raise ValueError("A reference picture and its adapter go together: give both or neither.")
+        chosen = [adapter.model for adapter in self.adapters]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError("An adapter can be chosen once. Raise its weight instead.")
+        return self
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -70,3 +70,25 @@ def test_files_that_are_no_network_are_refused(tmp_path: Path, library: Library)
     with pytest.raises(JobError) as caught:
         load_upscaler(source("gone", tmp_path, file="gone.param"), "cpu")
     assert caught.value.code == "model_missing"
+
+
+@pytest.mark.quality
+def test_an_enlarged_drawing_is_sharper_than_bicubic(library: Library):
+    # given a drawing that was large once: discs with hard edges
+    y, x = np.mgrid[0:256, 0:256]
+    discs = [np.hypot(x - cx, y - cy) < r for cx, cy, r in ((70, 80, 50), (180, 90, 34), (120, 190, 46))]
+    large = Image.fromarray(np.stack([disc * 200 + 30 for disc in discs], -1).astype(np.uint8))
+    small = large.resize((64, 64), Image.Resampling.BOX)
+    # when it is enlarged again
+    upscaler = load_upscaler(library["realesrgan-anime"], "cpu")
+    ours = upscaler.enlarge(small, 4, lambda *_: None)
+    bicubic = small.resize((256, 256), Image.Resampling.BICUBIC)
+
+    # then its edges are steeper, and it is the same drawing still
+    def steepness(picture: Image.Image) -> float:
+        pixels = np.asarray(picture).astype(float)
+        return float(np.square(np.diff(pixels, axis=0)).mean() + np.square(np.diff(pixels, axis=1)).mean())
+
+    again = np.asarray(ours.resize((64, 64), Image.Resampling.BOX)).astype(int)
+    assert steepness(ours) > 1.3 * steepness(bicubic)
+    assert np.abs(again - np.asarray(small)).mean() < 8

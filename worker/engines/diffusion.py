@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import diffusers.pipelines
 import diffusers.utils.logging
@@ -19,13 +19,19 @@ from diffusers import AutoPipelineForText2Image, DiffusionPipeline
 from PIL import Image
 
 from shared.errors import JobError
+from worker.engines.canvases import Size
+from worker.engines.classes import class_number
+from worker.engines.guides import FREE, Guides, arguments
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
+from worker.engines.masks import Hold, holding
+from worker.engines.memory import place, tiled
 from worker.engines.schedulers import scheduled
 from worker.engines.stepping import stepping
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
 
+T = TypeVar("T")
 OnStep = Callable[[int, int, "Preview"], None]
 Preview = Callable[[], "Image.Image | None"]
 
@@ -58,10 +64,10 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
             pipe = AutoPipelineForText2Image.from_pretrained(folder, **settings)
         except ValueError:  # a pipeline that is in no list of text-to-image pipelines may be one all the same
             pipe = DiffusionPipeline.from_pretrained(folder, **settings)
-    if "prompt" not in _arguments(pipe):
+    if not {"prompt", "class_labels"} & _arguments(pipe):
         raise JobError("model_unsupported", f"“{source.name}” does not paint from a prompt.")
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+    return place(pipe, device)
 
 
 def pipeline_size(source: ModelSource) -> int:
@@ -74,36 +80,51 @@ def own_size(pipe: Any) -> tuple[int, int]:
     network = getattr(pipe, "unet", None) or getattr(pipe, "transformer", None)
     side = getattr(pipe, "default_sample_size", None) or getattr(getattr(network, "config", None), "sample_size", None)
     height, width = side if isinstance(side, list | tuple) else (side or 64, side or 64)
-    return width * pipe.vae_scale_factor, height * pipe.vae_scale_factor
+    return width * _scale(pipe), height * _scale(pipe)
 
 
-def batches(seeds: Sequence[int], painting: Painting, device: str) -> list[Sequence[int]]:
-    """The seeds in groups that are painted together."""
+def size_multiple(pipe: Any) -> int:
+    """What the sides of a picture must be multiples of; with room for networks that take latents two by two."""
+    return max(8, 2 * _scale(pipe))
+
+
+def batches(seeds: Sequence[T], picture: Painting | Size, device: str) -> list[Sequence[T]]:
+    """The seeds, or what else stands for a picture each, in groups that are painted together."""
     limit = _BATCH_PIXELS["cuda" if device.startswith("cuda") else "cpu"]
-    size = max(1, limit // (painting.width * painting.height))
+    size = max(1, limit // (picture.width * picture.height))
     return [seeds[at : at + size] for at in range(0, len(seeds), size)]
 
 
-def paint(pipe: Any, painting: Painting, seeds: Sequence[int], on_step: OnStep) -> list[Image.Image]:
-    """One picture per seed, in one batch. `on_step(done, total, preview)` may raise to end it."""
+def paint(
+    pipe: Any, painting: Painting, seeds: Sequence[int], on_step: OnStep, guides: Guides = FREE
+) -> list[Image.Image]:
+    """One picture per seed, in one batch, by the pipeline that `guides.variant` gives for these guides.
+
+    `on_step(done, total, preview)` may raise to end it.
+    """
     # Generators on the CPU: then a seed gives the same noise on every device, and a row the same as alone.
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    settings = _settings(pipe, painting, len(seeds))
-    with torch.inference_mode(), _hooked(pipe, painting, on_step):
+    settings = _settings(pipe, painting, guides, len(seeds))
+    hold = None
+    if guides.image is not None and guides.mask is not None and "mask_image" not in settings:
+        hold = holding(pipe, guides.image, guides.mask, seeds)
+    with torch.inference_mode(), _tiles(pipe, painting), _hooked(pipe, painting, on_step, hold):
         try:
             made = pipe(**settings, generator=generators, output_type="pil")
         except ValueError as error:  # pipelines check their arguments, each in its own way
             raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
-    return list(made.images)
+    return [_keep(guides, image) for image in made.images]
 
 
-def _settings(pipe: Any, painting: Painting, count: int) -> dict[str, Any]:
+def _settings(pipe: Any, painting: Painting, guides: Guides, count: int) -> dict[str, Any]:
     known = _arguments(pipe)
     settings: dict[str, Any] = {
         "prompt": painting.prompt,
         "width": painting.width,
         "height": painting.height,
         "num_inference_steps": painting.steps,
+        # Whether it takes effect hangs on what else is installed, and then it rewrites the prompt.
+        "clean_caption": False,
     }
     if painting.guidance is not None:
         settings["guidance_scale"] = painting.guidance
@@ -111,11 +132,56 @@ def _settings(pipe: Any, painting: Painting, count: int) -> dict[str, Any]:
         if "negative_prompt" not in known:
             raise JobError("unsupported_setting", "This model takes no “Avoid” text.", field="negative_prompt")
         settings["negative_prompt"] = painting.negative_prompt
-    if "num_images_per_prompt" in known:
+    settings |= arguments(guides, known)
+    if "num_images_per_prompt" in known and guides.image is None:
         settings["num_images_per_prompt"] = count
     else:
-        settings |= {name: [settings[name]] * count for name in ("prompt", "negative_prompt") if name in settings}
+        # With one picture for several results some pipelines let the first seed alone draw the noise of all.
+        rows = ("prompt", "negative_prompt", "image", "mask_image", "control_image", "ip_adapter_image")
+        settings |= {name: [settings[name]] * count for name in rows if name in settings}
+    if "class_labels" in known:
+        settings["class_labels"] = [_class(pipe, painting.prompt)] * count
+    if "use_resolution_binning" in known:
+        # Its table of sizes is for networks of these sizes; others are told off for having none.
+        settings["use_resolution_binning"] = pipe.transformer.config.sample_size in {32, 64, 128}
+    if not {"width", "image"} & known and (painting.width, painting.height) != own_size(pipe):
+        width, height = own_size(pipe)
+        raise JobError("unsupported_setting", f"This model paints {width} × {height} pixels only.", field="width")
     return {name: value for name, value in settings.items() if name in known}
+
+
+def _class(pipe: Any, prompt: str) -> int:
+    names: dict[int, str] = {}
+    for name, number in (pipe.labels or {}).items():
+        names[number] = f"{names[number]}, {name}" if number in names else name
+    return class_number(prompt, names, pipe.transformer.config.num_embeds_ada_norm, field="prompt")
+
+
+def _keep(guides: Guides, image: Image.Image) -> Image.Image:
+    """The picture with what the mask leaves alone as it was: the autoencoder's copy of it is less sharp."""
+    if guides.image is None or guides.mask is None:
+        return image
+    return Image.composite(image, guides.image, guides.mask)
+
+
+@contextmanager
+def _tiles(pipe: Any, painting: Painting) -> Iterator[None]:
+    """A large picture passes the autoencoder in tiles."""
+    vae: Any = getattr(pipe, "vae", None)
+    if not hasattr(vae, "enable_tiling") or not tiled(pipe.device.type, painting.width * painting.height):
+        yield
+        return
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()
+
+
+def _scale(pipe: Any) -> int:
+    """Pixels that one latent stands for, along a side."""
+    known = getattr(pipe, "vae_scale_factor", None)
+    return int(known or 2 ** (len(pipe.vae.config.block_out_channels) - 1))
 
 
 def _arguments(pipe: Any) -> set[str]:
@@ -123,10 +189,14 @@ def _arguments(pipe: Any) -> set[str]:
 
 
 @contextmanager
-def _hooked(pipe: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
+def _hooked(pipe: Any, painting: Painting, on_step: OnStep, hold: Hold | None) -> Iterator[None]:
     with scheduled(pipe, painting.scheduler) as scheduler:
 
         def report(done: int, total: int, made: Any) -> None:
+            # A pipeline that starts from a picture skips the scheduler's first steps, and knows how many are left.
+            total = min(total, getattr(pipe, "num_timesteps", total))
+            if hold:
+                hold(scheduler, done, total, made)
             on_step(done, total, lambda: _decode(pipe, clearest(made), painting))
 
         with stepping(scheduler, report):

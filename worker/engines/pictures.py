@@ -1,6 +1,7 @@
 """Pictures as files: PNGs that carry how they were made, and small JPEG previews."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,21 @@ def save_preview(image: Image.Image, path: Path) -> None:
     small = image.convert("RGB")
     small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     small.save(path, "JPEG", quality=80)
+
+
+def strip(images: Sequence[Image.Image]) -> Image.Image:
+    """Pictures of one size, side by side."""
+    width, height = images[0].size
+    whole = Image.new(images[0].mode, (width * len(images), height))
+    for number, image in enumerate(images):
+        whole.paste(image, (number * width, 0))
+    return whole
+
+
+def save_clip(images: Sequence[Image.Image], path: Path, *, frame_ms: int) -> None:
+    """Write a moving WebP without loss, which begins anew at its end."""
+    first, *others = [image.convert("RGB") for image in images]
+    first.save(path, "WEBP", save_all=True, append_images=others, duration=frame_ms, loop=0, lossless=True)
 
 
 def parameters_text(prompt: str, negative_prompt: str | None, settings: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from PIL import Image, ImageOps
 from shared.errors import JobError
 from worker.engines.diffusion import Preview, absent_parts, clearest
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
+from worker.engines.memory import place
 from worker.engines.schedulers import scheduled
 from worker.engines.stepping import stepping
 
@@ -90,7 +91,7 @@ def load_video_pipeline(source: ModelSource, device: str, base: ModelSource | No
             pipe = DiffusionPipeline.from_pretrained(folder, **settings, **dict.fromkeys(absent_parts(source)))
     if not {"prompt", "num_frames"} <= _arguments(pipe):
         raise JobError("model_unsupported", f"“{source.name}” makes no films from a prompt.")
-    return pipe.to(device)
+    return place(pipe, device)
 
 
 def video_pipeline_size(source: ModelSource, base: ModelSource | None = None) -> int:

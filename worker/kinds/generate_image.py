@@ -1,4 +1,4 @@
-"""Work of `generate_image`: a prompt in, one or more PNGs out, with previews on the way."""
+"""Work of `generate_image`: a prompt in, maybe pictures besides, one or more PNGs out, with previews on the way."""
 
 from __future__ import annotations
 
@@ -11,9 +11,23 @@ from PIL import Image
 from shared.errors import JobError
 from shared.kinds.generate_image import MAX_ENLARGED, MAX_PIXELS, GenerateImage
 from worker.context import JobContext
-from worker.engines.diffusion import Pace, Painting, Preview, batches, load_pipeline, own_size, paint, pipeline_size
-from worker.engines.loading import check_task
+from worker.engines.adapters import Adapter, adapted
+from worker.engines.canvases import Size, as_mask, fit, open_picture, size_for
+from worker.engines.diffusion import (
+    Pace,
+    Painting,
+    Preview,
+    batches,
+    load_pipeline,
+    own_size,
+    paint,
+    pipeline_size,
+    size_multiple,
+)
+from worker.engines.guides import Control, Guides, load_controlnet, variant
+from worker.engines.loading import check_task, weights_size
 from worker.engines.pictures import parameters_text, save_png, save_preview
+from worker.engines.references import ReferenceAdapter, load_reference, referring
 from worker.engines.schedulers import TITLES
 from worker.engines.upscaling import load_upscaler, upscaler_size
 
@@ -22,6 +36,7 @@ if TYPE_CHECKING:
 
 _STEPS = 30
 _UPSCALER = "realesrgan-anime"
+_ADAPTER = "image-adapter"
 
 
 def run(params: GenerateImage, ctx: JobContext) -> None:
@@ -29,37 +44,84 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
     ctx.progress(0, None, "Loading the model")
     source = check_task(ctx.model(params.model), "text-to-image")
     pipe = ctx.resident(source.key, lambda: load_pipeline(source, ctx.device), pipeline_size(source))
-    painting = _painting(params, source.defaults, pipe)
+    given = {name: _picture(ctx, params, name) for name in ("image", "mask", "control_image", "reference")}
+    painting = _painting(params, source.defaults, pipe, given["image"] or given["control_image"])
+    guides = _guides(params, given, painting, ctx)
     enlarge = _enlarger(params, painting, source, ctx)
+    adapters = [
+        Adapter(check_task(ctx.model(chosen.model), _ADAPTER), chosen.weight)
+        for chosen in params.adapters
+        if chosen.weight
+    ]
     seeds = [ctx.seed + number for number in range(params.images)]
     groups = batches(seeds, painting, ctx.device)
     pace = Pace()
 
-    for number, group in enumerate(groups):
+    with adapted(pipe, adapters, source), referring(pipe, _reference(params, ctx), params.reference_scale):
+        painter = variant(pipe, guides)
+        for number, group in enumerate(groups):
 
-        def on_step(done: int, steps: int, preview: Preview, before: int = number) -> None:
-            _show(preview, pace, params, ctx)
-            ctx.progress(before * steps + done, len(groups) * steps, f"Step {done} of {steps}")
+            def on_step(done: int, steps: int, preview: Preview, before: int = number) -> None:
+                _show(preview, pace, params, ctx)
+                ctx.progress(before * steps + done, len(groups) * steps, f"Step {done} of {steps}")
 
-        for seed, image in zip(group, paint(pipe, painting, group, on_step), strict=True):
-            _save(enlarge(image), painting, source, ctx, seed=seed, number=seed - ctx.seed + 1)
+            for seed, image in zip(group, paint(painter, painting, group, on_step, guides), strict=True):
+                _save(enlarge(image), painting, params, source, ctx, seed=seed)
 
 
-def _painting(params: GenerateImage, defaults: dict[str, Any], pipe: Any) -> Painting:
-    """The params, with what they leave open taken from the model's `atelier.json`, then from the pipeline."""
+def _picture(ctx: JobContext, params: GenerateImage, name: str) -> Image.Image | None:
+    ref = getattr(params, name)
+    return open_picture(ctx.input(ref).path, field=name) if ref else None
+
+
+def _painting(params: GenerateImage, defaults: dict[str, Any], pipe: Any, picture: Image.Image | None) -> Painting:
+    """The params, with what they leave open taken from the picture, the model's `atelier.json`, or the pipeline."""
     width, height = own_size(pipe)
+    size = Size(defaults.get("width") or width, defaults.get("height") or height)
+    if picture is not None:
+        size = size_for(picture, longest=max(size.width, size.height), multiple=size_multiple(pipe))
     painting = Painting(
         prompt=params.prompt,
         negative_prompt=params.negative_prompt or defaults.get("negative_prompt"),
-        width=params.width or defaults.get("width") or width,
-        height=params.height or defaults.get("height") or height,
+        width=params.width or size.width,
+        height=params.height or size.height,
         steps=params.steps or defaults.get("steps") or _STEPS,
         guidance=params.guidance if params.guidance is not None else defaults.get("guidance"),
         scheduler=params.scheduler if params.scheduler != "default" else defaults.get("scheduler", "default"),
     )
     if painting.width * painting.height > MAX_PIXELS:
         raise JobError("too_large", "The picture may have 4.2 million pixels at most.", field="width")
+    if params.image and int(painting.steps * params.strength) < 1:
+        raise JobError(
+            "unsupported_setting",
+            f"With {painting.steps} steps a strength of {params.strength:g} changes nothing. Raise one of them.",
+            field="strength",
+        )
     return painting
+
+
+def _guides(params: GenerateImage, given: dict[str, Image.Image | None], painting: Painting, ctx: JobContext) -> Guides:
+    size = Size(painting.width, painting.height)
+    image, mask, followed = given["image"], given["mask"], given["control_image"]
+    control = None
+    if params.controlnet and followed:
+        source = check_task(ctx.model(params.controlnet), "controlnet")
+        net = ctx.resident(source.key, lambda: load_controlnet(source, ctx.device), weights_size(source.folder))
+        control = Control(net=net, picture=fit(followed, size), scale=params.control_scale)
+    return Guides(
+        image=fit(image, size) if image else None,
+        mask=as_mask(mask, size) if mask else None,
+        strength=params.strength,
+        control=control,
+        reference=given["reference"],
+    )
+
+
+def _reference(params: GenerateImage, ctx: JobContext) -> ReferenceAdapter | None:
+    if params.reference_model is None:
+        return None
+    source = check_task(ctx.model(params.reference_model), _ADAPTER)
+    return ctx.resident(source.key, lambda: load_reference(source, ctx.device), weights_size(source.folder))
 
 
 def _enlarger(
@@ -92,10 +154,17 @@ def _show(preview: Preview, pace: Pace, params: GenerateImage, ctx: JobContext) 
 
 
 def _save(
-    image: Image.Image, painting: Painting, source: ModelSource, ctx: JobContext, *, seed: int, number: int
+    image: Image.Image,
+    painting: Painting,
+    params: GenerateImage,
+    source: ModelSource,
+    ctx: JobContext,
+    *,
+    seed: int,
 ) -> None:
+    tags = "".join(f" <lora:{chosen.model}:{chosen.weight:g}>" for chosen in params.adapters)
     text = parameters_text(
-        painting.prompt,
+        painting.prompt + tags,
         painting.negative_prompt,
         {
             "Steps": painting.steps,
@@ -104,11 +173,41 @@ def _save(
             "Seed": seed,
             "Size": f"{painting.width}x{painting.height}",
             "Model": source.name,
+            "Denoising strength": params.strength if params.image else None,
+            "Mask blur": 0 if params.mask else None,
+            **_units(params),
             "Hires upscale": image.width // painting.width if image.width != painting.width else None,
             "Version": "Atelier",
         },
     )
     record = asdict(painting) | {"kind": "generate_image", "model": source.name, "model_key": source.key, "seed": seed}
-    path = ctx.workdir / f"image-{number}.png"
-    save_png(image, path, parameters=text, record=record)
+    path = ctx.workdir / f"image-{seed - ctx.seed + 1}.png"
+    save_png(image, path, parameters=text, record=record | _steered(params))
     ctx.save_artifact(path, media_type="image/png", seed=seed, width=image.width, height=image.height)
+
+
+def _units(params: GenerateImage) -> dict[str, str]:
+    """ControlNet and IP-Adapter as AUTOMATIC1111's extension writes its units."""
+    units = []
+    if params.controlnet:
+        units.append(("None", params.controlnet, params.control_scale))
+    if params.reference_model:
+        units.append(("ip-adapter", params.reference_model, params.reference_scale))
+    return {
+        f"ControlNet {number}": f'"Module: {module}, Model: {model}, Weight: {weight:g}"'
+        for number, (module, model, weight) in enumerate(units)
+    }
+
+
+def _steered(params: GenerateImage) -> dict[str, Any]:
+    """What steered the picture besides its words, for the record; nothing where nothing did."""
+    found: dict[str, Any] = {}
+    if params.image:
+        found |= {"image": params.image, "strength": params.strength} | ({"mask": params.mask} if params.mask else {})
+    if params.adapters:
+        found["adapters"] = [chosen.model_dump() for chosen in params.adapters]
+    if params.controlnet:
+        found |= params.model_dump(include={"controlnet", "control_image", "control_scale"})
+    if params.reference_model:
+        found |= params.model_dump(include={"reference_model", "reference", "reference_scale"})
+    return found

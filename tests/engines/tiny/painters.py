@@ -53,64 +53,92 @@ def vae(channels: int, *, flow: bool = False) -> AutoencoderKL:
     )  # fmt: skip
 
 
-def _sd(folder: Path) -> None:
-    unet = UNet2DConditionModel(
-        block_out_channels=(16, 32), layers_per_block=1, sample_size=16, in_channels=4, out_channels=4,
+def sd_unet(channels: int = 4) -> UNet2DConditionModel:
+    """The network of `tiny-sd`, or one for an autoencoder with other channels."""
+    return UNet2DConditionModel(
+        block_out_channels=(16, 32), layers_per_block=1, sample_size=16, in_channels=channels, out_channels=channels,
         norm_num_groups=8, cross_attention_dim=32, attention_head_dim=4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )  # fmt: skip
+
+
+def sd_pipeline(folder: Path, channels: int = 4) -> None:
+    """Save a Stable Diffusion of that many latent channels."""
     StableDiffusionPipeline(
-        vae=vae(4), unet=unet, text_encoder=CLIPTextModel(clip_config()), tokenizer=clip_tokenizer(),
+        unet=sd_unet(channels), vae=vae(channels), text_encoder=CLIPTextModel(clip_config()),
+        tokenizer=clip_tokenizer(),
         scheduler=DDIMScheduler(beta_schedule="scaled_linear", clip_sample=False, prediction_type="v_prediction"),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     ).save_pretrained(folder)  # fmt: skip
 
 
-def _sdxl(folder: Path) -> None:
-    unet = UNet2DConditionModel(
+def sdxl_unet() -> UNet2DConditionModel:
+    """The network of `tiny-sdxl`."""
+    return UNet2DConditionModel(
         block_out_channels=(16, 32), layers_per_block=1, sample_size=16, in_channels=4, out_channels=4,
         norm_num_groups=8, cross_attention_dim=64, attention_head_dim=(2, 4), use_linear_projection=True,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         addition_embed_type="text_time", addition_time_embed_dim=8, transformer_layers_per_block=(1, 1),
         projection_class_embeddings_input_dim=80,
     )  # fmt: skip
+
+
+def _sdxl(folder: Path) -> None:
     StableDiffusionXLPipeline(
-        vae=vae(4), unet=unet, text_encoder=CLIPTextModel(clip_config()), tokenizer=clip_tokenizer(),
+        unet=sdxl_unet(), vae=vae(4), text_encoder=CLIPTextModel(clip_config()), tokenizer=clip_tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(clip_config()), tokenizer_2=clip_tokenizer(),
         scheduler=EulerDiscreteScheduler(beta_schedule="scaled_linear"),
     ).save_pretrained(folder)  # fmt: skip
 
 
-def _sd3(folder: Path) -> None:
-    transformer = SD3Transformer2DModel(
+def sd3_transformer() -> SD3Transformer2DModel:
+    """The network of `tiny-sd3`."""
+    return SD3Transformer2DModel(
         sample_size=16, patch_size=1, in_channels=16, out_channels=16, num_layers=1, attention_head_dim=8,
         num_attention_heads=4, caption_projection_dim=32, joint_attention_dim=32, pooled_projection_dim=64,
     )  # fmt: skip
+
+
+def _sd3(folder: Path) -> None:
     StableDiffusion3Pipeline(
-        transformer=transformer, scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0), vae=vae(16, flow=True),
+        transformer=sd3_transformer(), scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0), vae=vae(16, flow=True),
         text_encoder=CLIPTextModelWithProjection(clip_config()), tokenizer=clip_tokenizer(),
         text_encoder_2=CLIPTextModelWithProjection(clip_config()), tokenizer_2=clip_tokenizer(),
         text_encoder_3=None, tokenizer_3=None,
     ).save_pretrained(folder)  # fmt: skip
 
 
-def _flux(folder: Path) -> None:
-    transformer = FluxTransformer2DModel(
+def flux_transformer() -> FluxTransformer2DModel:
+    """The network of `tiny-flux`."""
+    return FluxTransformer2DModel(
         patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16, num_attention_heads=2,
         joint_attention_dim=32, pooled_projection_dim=32, axes_dims_rope=(4, 4, 8), guidance_embeds=True,
     )  # fmt: skip
+
+
+def t5_tokenizer() -> T5Tokenizer:
+    """One token a small letter."""
     letters = [(chr(code), -1.0) for code in range(97, 123)]
-    t5 = T5Tokenizer(vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0), *letters], extra_ids=0)
-    t5_config = T5Config(vocab_size=len(t5), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
+    return T5Tokenizer(vocab=[("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0), *letters], extra_ids=0)
+
+
+def t5_encoder() -> T5EncoderModel:
+    """A text encoder of one layer."""
+    return T5EncoderModel(
+        T5Config(vocab_size=len(t5_tokenizer()), d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
+    )
+
+
+def _flux(folder: Path) -> None:
     FluxPipeline(
-        transformer=transformer, vae=vae(4, flow=True), text_encoder_2=T5EncoderModel(t5_config), tokenizer_2=t5,
+        transformer=flux_transformer(), vae=vae(4, flow=True), text_encoder_2=t5_encoder(), tokenizer_2=t5_tokenizer(),
         text_encoder=CLIPTextModel(clip_config()), tokenizer=clip_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
     ).save_pretrained(folder)  # fmt: skip
 
 
 MODELS = {
-    "tiny-sd": ("text-to-image", _sd),
+    "tiny-sd": ("text-to-image", sd_pipeline),
     "tiny-sdxl": ("text-to-image", _sdxl),
     "tiny-sd3": ("text-to-image", _sd3),
     "tiny-flux": ("text-to-image", _flux),

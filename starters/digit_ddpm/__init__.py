@@ -1,0 +1,1 @@
+"""The digits that the ddpm starter makes of noise: see README.md."""

@@ -1,0 +1,1 @@
+"""The digits that the gan starter makes of noise: see README.md."""

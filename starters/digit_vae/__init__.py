@@ -1,0 +1,1 @@
+"""The digits that the vae starter makes of noise: see README.md."""
