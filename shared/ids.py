@@ -6,7 +6,7 @@ from typing import Literal
 
 from ulid import ULID
 
-Prefix = Literal["job", "art", "own", "key", "mdl", "wkr", "bat", "sch"]
+Prefix = Literal["job", "art", "own", "key", "mdl", "wkr", "bat", "sch", "upl"]
 
 _SHAPE = re.compile(r"[a-z]{3}_[0-9a-z]{26}\Z")
 

@@ -18,7 +18,7 @@ from shared.owners import Owner
 from shared.settings import Settings
 from shared.storage import Storage
 from tests.web.driving import Driver
-from worker import thumbnails
+from shared import thumbnails
 from worker.attempt import Attempt
 from worker.residency import Residency, process_memory
 

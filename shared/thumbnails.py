@@ -1,4 +1,7 @@
-"""Small pictures of pictures, made once, where they are saved: no page ever opens a large one for its list."""
+"""Small pictures of pictures, made once, where they are saved: no page ever opens a large one for its list.
+
+Opens what a worker made or what the intake wrote anew, never what somebody sent.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -37,11 +40,16 @@ def measure(picture: Path) -> Measured | None:
             width, height = upright.size
             if max(width, height) <= SIDE and picture.stat().st_size <= ENOUGH:
                 return Measured(width, height, None)
-            small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-            small.thumbnail((SIDE, SIDE))
-            path = picture.with_name(f"{picture.name}.thumbnail.webp")
-            small.save(path, "WEBP", quality=80)
+            path = shrunk(upright, picture.with_name(f"{picture.name}.thumbnail.webp"))
     except Exception:
         log.exception("no thumbnail of %s", picture.name)
         return None
     return Measured(width, height, path)
+
+
+def shrunk(picture: Image.Image, path: Path) -> Path:
+    """The picture made small, written to `path`."""
+    small = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    small.thumbnail((SIDE, SIDE))
+    small.save(path, "WEBP", quality=80)
+    return path
