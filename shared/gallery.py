@@ -183,7 +183,8 @@ def _item(row: RowMapping) -> Item:
 
 def _starred(db: Database, owner_id: str, artifact_id: str, moment: Any) -> Item:
     if is_id(artifact_id):
-        mine = (artifacts.c.owner_id == owner_id) & (artifacts.c.id == artifact_id) & (artifacts.c.role != "preview")
+        mine = (artifacts.c.owner_id == owner_id) & (artifacts.c.id == artifact_id) & (artifacts.c.job_id.is_not(None))
+        mine &= artifacts.c.role != "preview"
         with db.begin() as connection:
             connection.execute(update(artifacts).where(mine).values(starred_at=moment))
             row = connection.execute(_of(owner_id).where(mine)).mappings().one_or_none()

@@ -218,7 +218,7 @@ artifacts = Table(
     Column("width", Integer),
     Column("height", Integer),
     Column("thumb_key", ForeignKey("blobs.key")),
-    # Of an upload: what it was taken for and the hash of the bytes as they were sent, which are not those that are kept.
+    # Of an upload: what it was taken for, and the hash of what was sent, which is not what is kept.
     Column("sent_as", Text),
     _when("starred_at"),
     _when("created_at", now=True),

@@ -96,6 +96,8 @@ _HEADERS = {
     ("get", "/api/batches/{batch_id}"): ("If-None-Match",),
     ("get", "/api/jobs/{job_id}"): ("Prefer", "If-None-Match"),
     ("get", "/api/jobs/{job_id}/events"): ("Last-Event-ID",),
+    ("post", "/api/uploads"): ("Idempotency-Key", "Content-Digest", "Upload-Length", "Upload-Metadata"),
+    ("patch", "/api/uploads/{upload_id}"): ("Upload-Offset",),
     ("get", "/api/artifacts/{artifact_id}"): ("Range", "If-None-Match"),
     ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("If-None-Match",),
 }
@@ -108,6 +110,10 @@ _ANSWERS = {
 }
 _MEANINGS = {
     "Idempotency-Key": "1 to 255 visible characters; the same key with the same body answers with what it made.",
+    "Content-Digest": "`sha-256=:…:` of the body (RFC 9530): it is checked.",
+    "Upload-Length": "Begins an upload in pieces of this many bytes in all.",
+    "Upload-Metadata": "Of an upload in pieces: `filename`, `filetype` and `sha256`, each with its value in base64.",
+    "Upload-Offset": "How many bytes have arrived before this piece.",
     "Prefer": "`wait=N` holds the answer for up to N seconds, at most 60, until the job changes.",
     "If-None-Match": "The last ETag; 304 while nothing has changed.",
     "Last-Event-ID": "The id of the last event that arrived; what came later follows.",

@@ -42,12 +42,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     """And back; uploads go, since no job made them."""
     op.drop_table("upload_keys")
-    op.drop_index(
-        "uq_artifacts_sent", table_name="artifacts", postgresql_where=sa.text("sent_as is not null")
-    )
+    op.drop_index("uq_artifacts_sent", table_name="artifacts", postgresql_where=sa.text("sent_as is not null"))
     op.drop_constraint(op.f("ck_artifacts_input"), "artifacts", type_="check")
     op.drop_constraint(op.f("ck_artifacts_role"), "artifacts", type_="check")
     op.execute("delete from artifacts where role = 'input'")
-    op.create_check_constraint(op.f("ck_artifacts_role"), "artifacts", "role in ('output','preview','model','checkpoint','log')")
+    op.create_check_constraint(
+        op.f("ck_artifacts_role"), "artifacts", "role in ('output','preview','model','checkpoint','log')"
+    )
     op.drop_column("artifacts", "sent_as")
     op.alter_column("artifacts", "job_id", nullable=False)

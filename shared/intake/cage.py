@@ -37,4 +37,5 @@ def close(caps: Caps) -> bool:
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     # In namespaces of its own there is no network; without the right to make them, within a new user's.
-    return libc.unshare(_NEW_NET | _NEW_IPC) == 0 or libc.unshare(_NEW_USER | _NEW_NET | _NEW_IPC) == 0
+    spaces = (_NEW_NET | _NEW_IPC, _NEW_USER | _NEW_NET | _NEW_IPC)
+    return any(libc.unshare(each) == 0 for each in spaces)

@@ -12,6 +12,7 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from shared.errors import Invalid, TooMany
 from shared.intake.caps import Caps
@@ -26,6 +27,9 @@ AT_ONCE = 2
 """Children at a time in one process: each may take a processor and its share of memory."""
 
 _PATIENCE_S = 30
+Answer = dict[str, dict[str, Any]]
+"""`made` or `refused`, and what the child says of it."""
+
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TZ", "LD_LIBRARY_PATH")
 _MEDIA = {"picture": "image", "stream": "media", "text": "text"}
 
@@ -57,7 +61,7 @@ def decode(source: Path, form: Format, folder: Path, caps: Caps) -> Made:
     return Made(**answer["made"])
 
 
-def _run(source: Path, form: Format, folder: Path, caps: Caps) -> dict[str, dict[str, str]]:
+def _run(source: Path, form: Format, folder: Path, caps: Caps) -> Answer:
     command = [
         sys.executable, "-B", "-s", "-m", "shared.intake",
         form.way, form.name, str(source.absolute()), str(folder.absolute()), json.dumps(asdict(caps)),
@@ -73,7 +77,7 @@ def _run(source: Path, form: Format, folder: Path, caps: Caps) -> dict[str, dict
         return _too_much(form)
     if ended.returncode == 0:
         try:
-            answer: dict[str, dict[str, str]] = json.loads(ended.stdout)
+            answer: Answer = json.loads(ended.stdout)
         except ValueError:
             answer = {}
         if answer:
@@ -90,9 +94,9 @@ def _bytes(form: Format, caps: Caps) -> int:
     return caps.picture_bytes if form.way == "picture" else caps.text_bytes
 
 
-def _too_much(form: Format) -> dict[str, dict[str, str]]:
+def _too_much(form: Format) -> Answer:
     return _refused(f"{_MEDIA[form.way]}_too_large", "The file takes more time or memory to open than it may.")
 
 
-def _refused(code: str, sentence: str) -> dict[str, dict[str, str]]:
+def _refused(code: str, sentence: str) -> Answer:
     return {"refused": {"code": code, "sentence": sentence}}

@@ -96,11 +96,12 @@ def write(sent: InputContainer, film: VideoStream, sound: AudioStream | None, ca
         if writer is None or poster is None:
             raise Refusal("unsupported_video", "There is no picture in the film.")
         writer.end()
+    width, height = writer.film.width, writer.film.height
     meta = {
-        "width": writer.film.width, "height": writer.film.height, "frames": writer.frames,
+        "width": width, "height": height, "frames": writer.frames,
         "seconds": round(seconds, 3), "fps": round(float(film.average_rate or 25), 3), "sound": sound is not None,
     }  # fmt: skip
-    return Made(target.name, "video/mp4", ".mp4", meta["width"], meta["height"], poster.name, meta)
+    return Made(target.name, "video/mp4", ".mp4", width, height, poster.name, meta)
 
 
 def _judge(film: VideoStream, sound: AudioStream | None, caps: Caps) -> None:

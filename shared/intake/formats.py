@@ -3,6 +3,7 @@
 Nothing is decoded here. A file of bytes that no decoder here is meant for is refused before one is started.
 """
 
+import mimetypes
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
@@ -29,7 +30,8 @@ _STREAMS = {b"fLaC": "flac", b"OggS": "ogg", b"ID3": "mp3", b"\x1aE\xdf\xa3": "m
 _STILL = {b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1", b"jxl "}
 #: Formats that people send and that are not taken, so that the sentence can name them.
 _FOREIGN = {
-    b"GIF8": "A GIF", b"8BPS": "A Photoshop file", b"%!PS": "A PostScript file", b"\xc5\xd0\xd3\xc6": "A PostScript file",
+    b"GIF8": "A GIF", b"8BPS": "A Photoshop file", b"%!PS": "A PostScript file",
+    b"\xc5\xd0\xd3\xc6": "A PostScript file",
     b"%PDF": "A PDF", b"II*\x00": "A TIFF", b"MM\x00*": "A TIFF", b"BM": "A BMP", b"SIMPLE  =": "A FITS file",
     b"\x00\x00\x01\x00": "An icon", b"\x00\x00\x00\x0cjP  ": "A JPEG 2000 picture", b"\xff\x0a": "A JPEG XL picture",
     b"PK\x03\x04": "A zip archive", b"\x1f\x8b": "A gzip archive",
@@ -70,7 +72,7 @@ def tell(path: Path, name: str, media_type: str) -> Format:
         return binary
     said = media_type.partition(";")[0].strip().lower()
     suffix = PurePath(name).suffix.lower()
-    medium = said.partition("/")[0]
+    medium = (mimetypes.guess_type(name)[0] or said if said in _UNSAID else said).partition("/")[0]
     what = next((words for magic, words in _FOREIGN.items() if head.startswith(magic)), None)
     text = None if what or medium in _TAKEN else _text(said, suffix)
     if text is not None and (b"\0" not in head or head[:2] in {b"\xff\xfe", b"\xfe\xff"}):

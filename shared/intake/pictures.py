@@ -53,7 +53,7 @@ def _judge(picture: Image.Image, caps: Caps) -> None:
         raise Refusal("unsupported_image", "The picture is animated. Send one frame of it, or a film.")
     if width * height > caps.pixels:
         megapixels = caps.pixels / 1e6
-        raise Refusal("image_too_large", f"{width} × {height} pixels are too many: {megapixels:.1f} megapixels at most.")
+        raise Refusal("image_too_large", f"{width} × {height} pixels are too many: {megapixels:.1f} million at most.")
     if max(width, height) > caps.ratio * min(width, height):
         raise Refusal(
             "image_too_large", f"{width} × {height} is too narrow: one side at most {caps.ratio:g} times the other."

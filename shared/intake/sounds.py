@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.frame import AudioFrame
@@ -68,7 +69,7 @@ def frames(sent: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
                 yield frame
 
 
-def decoded(packet: Packet) -> tuple[list[object], bool]:
+def decoded(packet: "Packet[Any]") -> tuple[list[object], bool]:
     """The frames of a packet, and whether it was damaged."""
     try:
         return list(packet.decode()), False

@@ -1,4 +1,4 @@
-"""Sounds and films: opened by PyAV as the one format that their first bytes name, and handed to whoever writes them anew.
+"""Sounds and films: opened by PyAV as the one format that their first bytes name, and then written anew.
 
 ffmpeg reads from an open file, may open no other, and gets no protocol: a playlist inside a file leads nowhere.
 """
@@ -32,6 +32,8 @@ def read(source: Path, name: str, caps: Caps) -> Made:
             sound = next(iter(sent.streams.audio), None)
             medium = "video" if film else "audio"
             _judge(sent, medium, caps)
+            if name == "wav" and _is_cut(source):
+                raise Refusal("unsupported_audio", "The file ends before the sound that it claims to hold.")
             if film is not None:
                 return films.write(sent, film, sound, caps)
             if sound is not None:
@@ -42,6 +44,13 @@ def read(source: Path, name: str, caps: Caps) -> Made:
             f"unsupported_{medium}", f"The {what} cannot be read: its file is damaged, cut off or of another format."
         ) from error
     raise Refusal("unsupported_file", "There is neither sound nor film in the file.")
+
+
+def _is_cut(source: Path) -> bool:
+    """Whether a RIFF file is shorter than it says; one that was written as it came may not say."""
+    with source.open("rb") as file:
+        claimed = int.from_bytes(file.read(8)[4:], "little")
+    return 0 < claimed < 0xFFFFFFFF - 8 and claimed + 8 > source.stat().st_size + 1
 
 
 def _judge(sent: InputContainer, medium: str, caps: Caps) -> None:

@@ -1,4 +1,4 @@
-"""Texts and tables: UTF-8 without a mark at its beginning and without NUL, checked line by line; nothing else is judged."""
+"""Texts and tables: UTF-8 without a mark at its beginning and without NUL, checked line by line; no more is judged."""
 
 import codecs
 from pathlib import Path

@@ -84,6 +84,17 @@ def listed_body(item: Item) -> dict[str, Any]:
     }
 
 
+def upload_body(artifact: Artifact) -> dict[str, Any]:
+    """A file that was uploaded."""
+    seen = artifact.media_type.startswith(("image/", "video/"))
+    return artifact_body(artifact) | {
+        "width": artifact.width,
+        "height": artifact.height,
+        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if seen else None,
+        "created_at": artifact.created_at.isoformat(),
+    }
+
+
 def batch_body(batch: Batch, tally: Tally) -> dict[str, Any]:
     """A batch and how it stands."""
     here = f"/api/batches/{batch.id}"
