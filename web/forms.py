@@ -5,23 +5,37 @@ Between the two stands `Typed`: the text in each field, as a person typed it. Kn
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import from_json
 from werkzeug.datastructures import MultiDict
 
 from shared import kinds
 from shared.errors import FieldError
+from shared.kinds.params import Media
 
-Turn = tuple[str, str]
-Typed = dict[str, str | list[Turn]]
-"""The text of each field; of a conversation its turns, each a role and what was said."""
+Pair = tuple[str, str]
+Typed = dict[str, str | list[Pair]]
+"""The text of each field; of one with rows its rows: of a conversation a role and what was said, of adapters a model
+and its weight."""
 
 AUTOMATIC = "Automatic"
 """What a choice says that may be left out."""
 
 ROLES = ("system", "user", "assistant")
-MAX_TURNS = 200
+MAX_ROWS = 200
+
+ROWS = {"messages": ("role", "content"), "adapters": ("model", "weight")}
+"""The widgets that have rows, each with the names of the two controls of a row."""
+
+ACCEPTED = {
+    "image": "image/png,image/jpeg,image/webp",
+    "audio": "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a",
+    "video": "video/mp4,video/quicktime,video/webm,video/x-matroska,.mp4,.mov,.webm,.mkv",
+    "text": ".txt,.md,.srt,.vtt,text/plain",
+    "table": ".csv,.tsv,.jsonl,.ndjson,.txt",
+}
+"""What a browser offers to choose from for each medium; the server looks for itself."""
 
 _LINE_WIDGETS = {"textarea", "messages", "lines"}
 
@@ -45,7 +59,7 @@ class Field:
     required: bool
     advanced: bool
     value: str
-    turns: list[Turn]
+    rows: list[Pair]
     choices: list[Choice]
     error: str | None
     minimum: float | None
@@ -54,12 +68,18 @@ class Field:
     unit: str
     placeholder: str
     max_length: int | None
+    media: tuple[Media, ...] = ()
     focused: bool = False
 
     @property
     def id(self) -> str:
         """The id of its control on the page."""
         return f"f-{self.name}"
+
+    @property
+    def accept(self) -> str:
+        """The types of file that a browser is to offer."""
+        return ",".join(ACCEPTED[each] for each in self.media)
 
 
 @dataclass(frozen=True)
@@ -107,10 +127,10 @@ def from_form(kind: str, form: MultiDict[str, str], *, complete: bool) -> Typed:
     typed: Typed = {}
     for name, prop in kinds.schema(kind)["properties"].items():
         widget = _hints(prop)["widget"]
-        if widget == "messages":
-            turns = _turns(form, name)
-            if turns or complete:
-                typed[name] = turns
+        if widget in ROWS:
+            rows = _rows(form, name, widget)
+            if rows or complete:
+                typed[name] = rows
         elif name in form:
             text = form[name]
             typed[name] = text.replace("\r\n", "\n") if widget in _LINE_WIDGETS else text
@@ -139,7 +159,10 @@ def params(kind: str, typed: Typed) -> dict[str, Any]:
         widget = _hints(prop)["widget"]
         if isinstance(text, list):
             if text:
-                found[name] = [{"role": role, "content": content} for role, content in text]
+                found[name] = [_row(widget, pair) for pair in text]
+        elif widget == "file":
+            if text.strip():
+                found[name] = text.strip()
         elif widget == "switch":
             found[name] = text == "true"
         elif widget == "lines":
@@ -156,6 +179,20 @@ def values(kind: str, name: str, text: str) -> list[Any]:
     return [_counted(each) for each in found] if _flat(prop).get("type") in {"integer", "number"} else found
 
 
+def as_query(kind: str, typed: Typed) -> dict[str, str]:
+    """What is typed, as values of an address; of rows each control by its number."""
+    properties = kinds.schema(kind)["properties"]
+    found: dict[str, str] = {}
+    for name, value in typed.items():
+        if isinstance(value, str):
+            found[name] = value
+            continue
+        parts = ROWS[_hints(properties[name])["widget"]]
+        for number, pair in enumerate(value):
+            found |= {f"{name}.{number}.{part}": text for part, text in zip(parts, pair, strict=True)}
+    return found
+
+
 def lines(varied: Sequence[Any]) -> str:
     """Values as they would have been typed: what `values` reads."""
     return "\n".join(("on" if each else "off") if isinstance(each, bool) else _escape(_number(each)) for each in varied)
@@ -163,11 +200,11 @@ def lines(varied: Sequence[Any]) -> str:
 
 def can_vary(field: Field) -> bool:
     """Whether one line of text can stand for a value of this field."""
-    return field.widget not in {"messages", "lines"}
+    return field.widget not in {*ROWS, "lines"}
 
 
 def _field(
-    name: str, prop: Mapping[str, Any], typed: str | list[Turn] | None, models: Sequence[ModelChoice], **marks: Any
+    name: str, prop: Mapping[str, Any], typed: str | list[Pair] | None, models: Sequence[ModelChoice], **marks: Any
 ) -> Field:
     hints = _hints(prop)
     widget = hints["widget"]
@@ -181,14 +218,15 @@ def _field(
         widget=widget,
         advanced=bool(hints.get("advanced")),
         value=value,
-        turns=shown if isinstance(shown, list) else [],
-        choices=_choices(prop, hints, value, models),
+        rows=shown if isinstance(shown, list) else [],
+        choices=_choices(prop, hints, [value] if isinstance(shown, str) else [row[0] for row in shown], models),
         minimum=prop.get("minimum", prop.get("exclusiveMinimum")),
         maximum=prop.get("maximum", prop.get("exclusiveMaximum")),
         step=_number(hints.get("step", 1 if whole else "any")),
         unit=str(hints.get("unit", "")),
         placeholder=str(hints.get("placeholder", "" if hints.get("advanced") else _sample(prop))),
         max_length=prop.get("maxLength"),
+        media=cast(tuple[Media, ...], tuple(str(hints.get("media", "")).split())),
         **marks,
     )
 
@@ -204,14 +242,15 @@ def _sample(prop: Mapping[str, Any]) -> str:
 
 
 def _choices(
-    prop: Mapping[str, Any], hints: Mapping[str, Any], value: str, models: Sequence[ModelChoice]
+    prop: Mapping[str, Any], hints: Mapping[str, Any], values: Sequence[str], models: Sequence[ModelChoice]
 ) -> list[Choice]:
     """The values to choose among; first an empty one where the setting may be left out."""
-    if hints["widget"] == "model":
+    if hints["widget"] in {"model", "adapters"}:
         found = [Choice(model.name, model.title) for model in models if model.task == hints.get("task")]
-        if value and all(choice.value != value for choice in found):
-            # What was asked for stays visible, with the error that says it is not there.
-            found.append(Choice(value, value))
+        for value in dict.fromkeys(values):
+            if value and all(choice.value != value for choice in found):
+                # What was asked for stays visible, with the error that says it is not there.
+                found.append(Choice(value, value))
     else:
         unit = f" {hints['unit']}" if "unit" in hints else ""
         found = [Choice(_number(each), f"{_number(each)}{unit}") for each in prop.get("enum", ())]
@@ -236,9 +275,10 @@ def _hints(prop: Mapping[str, Any]) -> dict[str, Any]:
     return {"widget": "text", **prop.get("x-ui", {})}
 
 
-def _as_typed(widget: str, value: Any) -> str | list[Turn]:
-    if widget == "messages":
-        return [(turn["role"], turn["content"]) for turn in value or ()]
+def _as_typed(widget: str, value: Any) -> str | list[Pair]:
+    if widget in ROWS:
+        first, second = ROWS[widget]
+        return [(_number(row[first]), _number(row.get(second, ""))) for row in value or ()]
     if widget == "lines":
         return "\n".join(_escape(line) for line in value or ())
     return "" if value is None else _number(value)
@@ -269,14 +309,25 @@ def _counted(text: Any) -> Any:
         return text
 
 
-def _turns(form: MultiDict[str, str], name: str) -> list[Turn]:
-    """Turns that say something, in the order of their numbers."""
-    found: list[Turn] = []
-    for number in range(MAX_TURNS):
-        content = form.get(f"{name}.{number}.content", "").replace("\r\n", "\n")
-        if content:
-            found.append((form.get(f"{name}.{number}.role", "user"), content))
+def _rows(form: MultiDict[str, str], name: str, widget: str) -> list[Pair]:
+    """Rows that say something, in the order of their numbers."""
+    first, second = ROWS[widget]
+    found: list[Pair] = []
+    for number in range(MAX_ROWS):
+        pair = [form.get(f"{name}.{number}.{part}", "").replace("\r\n", "\n") for part in (first, second)]
+        if widget == "messages" and pair[1]:
+            found.append((pair[0] or "user", pair[1]))
+        elif widget == "adapters" and pair[0]:
+            found.append((pair[0], pair[1]))
     return found
+
+
+def _row(widget: str, pair: Pair) -> dict[str, Any]:
+    """A row as the kind has it; a weight that is left out is the kind's own."""
+    first, second = ROWS[widget]
+    if widget == "messages":
+        return {first: pair[0], second: pair[1]}
+    return {first: pair[0]} | ({second: _counted(pair[1])} if pair[1].strip() else {})
 
 
 # One text a line: a line break within a text is written \n, and a backslash twice.

@@ -38,6 +38,7 @@ def send(client: FlaskClient, secret: str) -> Send:
     def send(
         content: bytes, media_type: str = "application/octet-stream", name: str = "", **headers: str
     ) -> TestResponse:
+        length = {"CONTENT_LENGTH": str(len(content))}
         given = {"Authorization": f"Bearer {secret}", "Content-Type": media_type}
         given |= {header.replace("_", "-"): value for header, value in headers.items()}
         return client.post(
@@ -62,7 +63,7 @@ def ask(client: FlaskClient, secret: str) -> Callable[..., TestResponse]:
 
 def picture(form: str = "png", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: Any) -> bytes:
     made = io.BytesIO()
-    Image.new(mode, size, "teal" if mode in {"RGB", "RGBA"} else 100).save(made, form, **options)
+    Image.new(mode, size, {"RGB": "teal", "RGBA": (0, 128, 128, 99)}.get(mode, 100)).save(made, form, **options)
     return made.getvalue()
 
 
@@ -120,7 +121,7 @@ def test_a_picture_is_upright_plain_and_without_its_metadata(send: Send, client:
 
 MODES = (
     (picture("jpeg", mode="CMYK"), "RGB", None),
-    (picture("webp", mode="RGBA"), "RGBA", (0, 128, 128, 255)),
+    (picture("webp", mode="RGBA"), "RGBA", None),
     (picture("png", mode="P"), "RGB", None),
     (picture("png", mode="1"), "L", 255),
     (picture("png", mode="I;16"), "L", 0),
@@ -251,7 +252,7 @@ HOSTILE = {
     "truncated jpeg": (picture("jpeg", (300, 300))[:-700], "image/jpeg", "unsupported_image"),
     "header only": (b"\xff\xd8\xff\xe0", "image/jpeg", "unsupported_image"),
     "playlist as film": (PLAYLIST, "video/mp4", "unsupported_video"),
-    "playlist as playlist": (PLAYLIST, "application/vnd.apple.mpegurl", "unsupported_file"),
+    "playlist as playlist": (PLAYLIST, "application/octet-stream", "unsupported_file"),
     "concat": (b"ffconcat version 1.0\nfile /etc/passwd\n", "video/webm", "unsupported_video"),
     "playlist behind a magic number": (b"ID3" + PLAYLIST, "audio/mpeg", "unsupported_audio"),
     "no sound": (b"RIFF\x24\0\0\0WAVEfmt ", "audio/wav", "unsupported_audio"),
@@ -366,8 +367,8 @@ def test_an_upload_in_pieces_goes_on_where_it_broke_off(
     assert ask("HEAD", address, stranger_secret).status_code == 404
     assert (piece(50, 60).status_code, piece(50, 60).json["code"]) == (409, "wrong_offset")
     broken = ask(
-        "PATCH", address, headers={"Upload-Offset": "100"}, input_stream=io.BytesIO(content[100:150]),
-        content_length=len(content) - 100, content_type=PIECE,
+        "PATCH", address, headers={"Upload-Offset": "100"}, data=content[100:150], content_type=PIECE,
+            environ_overrides={"CONTENT_LENGTH": str(len(content) - 100)},
     )  # fmt: skip
     assert broken.status_code == 400
     assert ask("HEAD", address).headers["Upload-Offset"] == "150"

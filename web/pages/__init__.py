@@ -9,6 +9,7 @@ from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
 from web.pages import (
+    attached,
     batch,
     batches,
     create,
@@ -87,6 +88,7 @@ def register(app: Flask) -> None:
         SMALL=places.SMALL,
         STYLES=STYLES,
         asset=asset,
+        chosen_file=attached.chosen,
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
@@ -96,6 +98,7 @@ def register(app: Flask) -> None:
         other_language=language.switch,
         places=places.places,
         plural=translation.plural,
+        recent_files=attached.recent,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,

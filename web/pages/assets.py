@@ -10,8 +10,21 @@ from flask import url_for
 _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
-STYLES = ("tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "jobs")
-SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "picture", "create", "jobs", "job")
+STYLES = (
+    "tokens",
+    "shell",
+    "controls",
+    "parts",
+    "pages",
+    "plant",
+    "batches",
+    "schedules",
+    "gallery",
+    "create",
+    "inputs",
+    "jobs",
+)
+SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "inputs", "picture", "create", "jobs", "job")
 
 
 def asset(name: str) -> str:
