@@ -22,6 +22,7 @@ from shared.job import Job, Progress, Role
 from shared.library import ModelSource
 from shared.storage import Fingerprint, Storage, fingerprint
 from shared.text import clean
+from worker import posters
 from worker.context import InputFile
 from worker.residency import Residency
 
@@ -168,10 +169,11 @@ class Attempt:
         return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
 
     def _with_thumbnail(self, new: NewArtifact, path: Path) -> NewArtifact:
-        """An output that is a picture gets its size and, where it is large, a thumbnail: made once, here."""
-        if new.role != "output" or not new.media_type.startswith("image/"):
+        """A picture gets its size and, where it is large, a thumbnail, a film its poster: made once, here."""
+        measure = {"image": thumbnails.measure, "video": posters.measure}.get(new.media_type.partition("/")[0])
+        if new.role != "output" or measure is None:
             return new
-        measured = thumbnails.measure(path)
+        measured = measure(path)
         if measured is None:
             return new
         thumb_key = self._stored(measured.thumbnail)[1] if measured.thumbnail else None

@@ -45,7 +45,10 @@ SHOWN = {
     "audio/x-wav",
     "audio/flac",
     "audio/mpeg",
+    "audio/ogg",
     "video/mp4",
+    "video/webm",
+    "text/vtt",
     "text/plain",
 }
 """Types that a browser shows without running anything."""

@@ -71,7 +71,7 @@ def listed_body(item: Item) -> dict[str, Any]:
     return artifact_body(artifact) | {
         "width": artifact.width,
         "height": artifact.height,
-        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if picture else None,
+        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if picture or artifact.thumb_key else None,
         "starred_at": artifact.starred_at.isoformat() if artifact.starred_at else None,
         "created_at": artifact.created_at.isoformat(),
         "job_id": artifact.job_id,
@@ -86,7 +86,7 @@ def listed_body(item: Item) -> dict[str, Any]:
 
 def upload_body(artifact: Artifact) -> dict[str, Any]:
     """A file that was uploaded."""
-    seen = artifact.media_type.startswith(("image/", "video/"))
+    seen = artifact.media_type.startswith("image/") or artifact.thumb_key is not None
     return artifact_body(artifact) | {
         "width": artifact.width,
         "height": artifact.height,

@@ -26,11 +26,13 @@ from web.pages import (
     models,
     new_batch,
     offline,
+    palette,
     places,
     schedule,
     schedules,
     sentences,
     translation,
+    usable,
     wording,
 )
 from web.pages.assets import SCRIPTS, STYLES, asset, icon_address
@@ -92,6 +94,7 @@ def register(app: Flask) -> None:
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
+        kind_groups=palette.groups,
         language_tag=translation.tag,
         live_jobs=_live_jobs,
         may=places.may,
@@ -102,6 +105,7 @@ def register(app: Flask) -> None:
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,
+        uses_of=usable.uses,
     )
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

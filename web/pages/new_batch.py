@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shared import batches, kinds
+from shared import batches
 from shared.batch import Batch
 from shared.errors import FieldError, Invalid, TooMany, WrongMedia
 from shared.sources import Source
@@ -119,7 +119,6 @@ def _page(asked: BatchForm, *, errors: Sequence[FieldError] = (), token: str = "
         "batches/new.html",
         asked=asked,
         kind=kind,
-        kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
         fields=fields,
         vary=batch_forms.vary_fields(asked, fields, errors),
         roles=forms.ROLES,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from flask import url_for
 
@@ -28,5 +29,6 @@ def chips(kind: str, typed: Typed, models: Collection[str]) -> list[Chip]:
             continue
         wanted = forms.from_params(kind, preset.params)
         current = bool(typed) and all(typed.get(name) == text for name, text in wanted.items())
-        found.append(Chip(preset.title, url_for("create.show", kind=kind, **forms.as_query(kind, wanted)), current))
+        query: dict[str, Any] = {"kind": kind} | forms.as_query(kind, wanted)
+        found.append(Chip(preset.title, url_for("create.show", **query), current))
     return found

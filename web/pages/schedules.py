@@ -184,7 +184,6 @@ def _page(draft: Draft, *, schedule: Schedule | None = None, errors: Sequence[Fi
         wrong=own_wrong,
         first=first,
         general=batch_forms.general(errors, found),
-        kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
         fields=found,
         vary=vary,
         kept=[batch_grid.titles(kind).get(name, name) for name in draft.kept],
