@@ -11,7 +11,6 @@ from pydantic_core import from_json
 from shared import kinds
 from shared.errors import Invalid
 from web import forms
-from web.forms import Typed
 
 KEY = "ATELIER_API_KEY"
 
@@ -32,6 +31,7 @@ request = urllib.request.Request(
 with urllib.request.urlopen(request) as answer:
     print(json.load(answer)["id"])
 """
+from web.written import Typed
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from shared.errors import FieldError, Invalid, NotFound, TooMany, Unreadable
 from shared.job import Artifact
 from web import receiving
 from web.auth import identity
-from web.forms import Field, Typed
+from web.forms import Field
 from web.site import site
 
 PART = ".file"
 RECENT = 24
+from web.written import Typed
 
 
 def attached(kind: str) -> Typed:

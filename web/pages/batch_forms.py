@@ -18,7 +18,7 @@ from shared.batch_files import JsonLines
 from shared.errors import FieldError
 from shared.variations import Mode, Varied
 from web import forms
-from web.forms import Field, Typed
+from web.forms import Field
 
 Way = Literal["vary", "list", "file"]
 
@@ -31,6 +31,7 @@ MAX_TITLE = 200
 
 PASTED = "pasted.jsonl"
 _SAMPLE_ROWS = 3
+from web.written import Typed
 
 
 @dataclass(frozen=True)

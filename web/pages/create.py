@@ -13,7 +13,7 @@ from shared import jobs, kinds, library, listing
 from shared.errors import FieldError, Invalid, NotFound
 from web import forms
 from web.auth import identity, needs
-from web.forms import ModelChoice, Typed
+from web.forms import ModelChoice
 from web.pages import polling
 from web.pages.api_call import api_call
 from web.pages.attached import attached
@@ -27,6 +27,7 @@ pages = Blueprint("create", __name__)
 
 FIRST_KIND = "generate_image"
 RECENT = 16
+from web.written import Typed
 
 
 @pages.get("/")

@@ -8,7 +8,7 @@ from flask import url_for
 
 from shared import kinds
 from web import forms
-from web.forms import Typed
+from web.written import Typed
 
 
 @dataclass(frozen=True)
