@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from shared import kinds
 from shared.errors import Invalid
 from web import forms
+from web.written import Typed
 
 KEY = "ATELIER_API_KEY"
 
@@ -31,7 +32,6 @@ request = urllib.request.Request(
 with urllib.request.urlopen(request) as answer:
     print(json.load(answer)["id"])
 """
-from web.written import Typed
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from web import receiving
 from web.auth import identity
 from web.forms import Field
 from web.site import site
+from web.written import Typed
 
 PART = ".file"
 RECENT = 24
-from web.written import Typed
 
 
 def attached(kind: str) -> Typed:

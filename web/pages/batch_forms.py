@@ -19,6 +19,7 @@ from shared.errors import FieldError
 from shared.variations import Mode, Varied
 from web import forms
 from web.forms import Field
+from web.written import Typed
 
 Way = Literal["vary", "list", "file"]
 
@@ -31,7 +32,6 @@ MAX_TITLE = 200
 
 PASTED = "pasted.jsonl"
 _SAMPLE_ROWS = 3
-from web.written import Typed
 
 
 @dataclass(frozen=True)

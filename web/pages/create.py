@@ -22,12 +22,12 @@ from web.pages.presets import chips
 from web.pages.rows import rows_of
 from web.site import site
 from web.uploads import takes_upload
+from web.written import Typed
 
 pages = Blueprint("create", __name__)
 
 FIRST_KIND = "generate_image"
 RECENT = 16
-from web.written import Typed
 
 
 @pages.get("/")
