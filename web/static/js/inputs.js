@@ -89,6 +89,9 @@
       control.removeAttribute("id");
       control.value = "";
     }
+    for (const each of copy.querySelectorAll("[aria-label]")) {
+      each.setAttribute("aria-label", each.getAttribute("aria-label").replace(/\d+/, (number) => Number(number) + 1));
+    }
     rows.append(copy);
     copy.querySelector("select").focus();
     copy.dispatchEvent(new Event("input", { bubbles: true }));
