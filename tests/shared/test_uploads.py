@@ -17,6 +17,7 @@ from shared.inputs import fits
 from shared.intake.caps import Caps
 from shared.job import Artifact, Progress
 from shared.owners import Owner
+from shared.schedule import Terms
 from shared.sources import Listed
 from shared.staging import Staging
 from shared.storage import Storage
@@ -53,7 +54,7 @@ def keep(db: Database, owner: Owner, storage: Storage, tmp_path: Path) -> Keep:
     return keep
 
 
-def test_a_ref_is_checked_at_submit_and_names_its_field(
+def test_a_ref_is_checked_at_submit_and_its_field_is_named(
     db: Database, owner: Owner, stranger: Owner, keep: Keep
 ) -> None:
     mine, text, theirs = keep(), keep("words\n", name="a.txt"), keep(to=stranger)
@@ -71,7 +72,7 @@ def test_a_ref_is_checked_at_submit_and_names_its_field(
         batches.submit(db, owner, "collage", Listed({}, [JOB | {"image": mine.id}, JOB | {"image": theirs.id}]))
     template = {"job": {"kind": "collage", "params": JOB | {"image": theirs.id}}}
     with pytest.raises(Invalid) as caught:
-        schedules.create(db, owner, {"name": "s", "cron": "0 0 * * *", "zone": "UTC", "template": template})
+        schedules.create(db, owner, Terms.model_validate({"name": "s", "cron": "0 0 * * *", "template": template}))
     assert caught.value.errors[0]["field"] == "template.job.params.image"
 
 
