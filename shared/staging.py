@@ -48,7 +48,7 @@ class Staging:
             TooMany: the owner has begun too many that are not finished.
         """
         self.forget()
-        own = self._folder / owner_id
+        own = self.place(owner_id)
         if len(list(own.glob("*/bytes"))) >= MOST:
             raise TooMany(
                 f"{MOST} uploads are unfinished, which is the most. Finish one, or give one up.",
@@ -57,10 +57,16 @@ class Staging:
             )
         staged = Staged(new_id("upl"), length, name, media_type, sha256)
         folder = own / staged.id
-        folder.mkdir(parents=True, mode=0o700)
+        folder.mkdir(mode=0o700)
         (folder / "bytes").touch(mode=0o600)
         self._note(folder, staged)
         return staged
+
+    def place(self, owner_id: str) -> Path:
+        """A folder for what arrives at once: should the process be killed, what it leaves there goes as well."""
+        own = self._folder / owner_id
+        own.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return own
 
     def get(self, owner_id: str, upload_id: str) -> Staged:
         """Raises NotFound where there is none, where it is somebody else's, and where its hour is over."""
@@ -115,7 +121,10 @@ class Staging:
         """Delete those whose hour is over."""
         for folder in self._folder.glob("*/*"):
             if _is_over(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)
+                else:
+                    folder.unlink(missing_ok=True)
 
     def _note(self, folder: Path, staged: Staged) -> None:
         partial = folder / "about.part"

@@ -86,7 +86,8 @@ def keep(db: Database, storage: Storage, owner_id: str, arrived: Arrived, caps: 
     found = _sent_before(db, owner_id, sent_as)
     created = found is None
     if found is None:
-        with TemporaryDirectory(prefix="intake-") as folder:
+        # Beside what arrived: whoever clears that away after a crash clears this away too.
+        with TemporaryDirectory(prefix="intake-", dir=arrived.path.parent) as folder:
             made = decoder.decode(arrived.path, form, Path(folder), caps)
             row = _stored(db, storage, owner_id, made, Path(folder))
         found, created = _insert(db, owner_id, row | {"name": _name(arrived, form, made), "sent_as": sent_as})

@@ -9,6 +9,7 @@ from flask import current_app
 
 from shared import uploads
 from shared.intake.caps import Caps
+from shared.staging import Staging
 from shared.uploads import Arrived, Kept
 from web.auth import identity
 from web.site import site
@@ -24,7 +25,8 @@ def keep(
         Unreadable, Invalid, TooMany, Unavailable: as `shared.uploads.keep`.
     """
     # The child that looks at it opens a file by its path.
-    with NamedTemporaryFile(prefix="upload-") as copy:
+    folder = Staging(site().settings.home).place(identity().owner.id)
+    with NamedTemporaryFile(prefix="upload-", dir=folder) as copy:
         file.seek(0)
         shutil.copyfileobj(file, copy, CHUNK)
         copy.flush()

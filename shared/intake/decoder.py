@@ -33,6 +33,9 @@ Answer = dict[str, dict[str, Any]]
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TZ", "LD_LIBRARY_PATH")
 _MEDIA = {"picture": "image", "stream": "media", "text": "text"}
 
+_SPARING = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""Keeps addresses that are set aside, and never used, within the bound of memory."""
+
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -66,8 +69,8 @@ def _run(source: Path, form: Format, folder: Path, caps: Caps) -> Answer:
         sys.executable, "-B", "-s", "-m", "shared.intake",
         form.way, form.name, str(source.absolute()), str(folder.absolute()), json.dumps(asdict(caps)),
     ]  # fmt: skip
-    # Nothing of ours goes along: no address of a database, no key. Arithmetic in one thread keeps memory in bounds.
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"OMP_NUM_THREADS": "1"}
+    # Nothing of ours goes along: no address of a database, no key.
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _SPARING
     try:
         ended = subprocess.run(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False,

@@ -19,7 +19,10 @@ _TICKS = 90_000
 """Ticks a second in which moments of frames are written: frames need not come evenly."""
 
 _SOUND_RATE = 48_000
-_QUALITY = {"crf": "20", "preset": "veryfast"}
+_THREADS = 4
+"""Of the decoder and of the encoder each: more would need more memory than the child may have."""
+
+_QUALITY = {"crf": "20", "preset": "veryfast", "threads": str(_THREADS)}
 _BROKEN = 50
 
 
@@ -68,7 +71,7 @@ def write(sent: InputContainer, film: VideoStream, sound: AudioStream | None, ca
         Refusal: too long, too many frames or pixels, damaged, or nothing in it.
     """
     _judge(film, sound, caps)
-    film.thread_type = "AUTO"
+    film.thread_type, film.codec_context.thread_count = "AUTO", _THREADS
     target, writer, poster, broken, seconds = Path("film.mp4"), None, None, 0, 0.0
     with av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as made:
         start: float | None = None
