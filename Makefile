@@ -8,7 +8,7 @@ SETUPTOOLS := $(shell grep '^setuptools==' constraints.txt)
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: browser help install install-test up demo test check format bench clean
+.PHONY: browser help install install-test up demo test check format bench gallery clean
 
 help: ## Show this list
 	@echo "Atelier: a self-hosted generative-AI workshop."; echo
@@ -45,6 +45,9 @@ format: $(VENV)/.test-ready ## Format the code and fix what can be fixed
 
 bench: $(VENV)/.test-ready ## Measure: JSON lines, each figure against a floor of the same run
 	@$(BIN)/python -m benchmarks
+
+gallery: $(VENV)/.test-ready ## Make one example of everything anew, into docs/gallery
+	@$(BIN)/python -m benchmarks.gallery
 
 install: $(VENV)/.ready ## Make the environment that `make demo` and `make up` use
 

@@ -33,6 +33,7 @@ class NewArtifact:
     width: int | None = None
     height: int | None = None
     thumb_key: str | None = None
+    content_sha256: str | None = None
 
 
 def blob_key(owner_id: str, sha256: str) -> str:
@@ -147,4 +148,5 @@ def _row(job: Job, new: NewArtifact, position: int) -> dict[str, Any]:
         "width": new.width,
         "height": new.height,
         "thumb_key": new.thumb_key,
+        "content_sha256": new.content_sha256,
     }

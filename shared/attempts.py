@@ -77,6 +77,7 @@ def finish(
     progress: Progress,
     metrics: dict[str, float],
     model_version: str | None = None,
+    made_with: dict[str, str] | None = None,
 ) -> JobState | None:
     """running -> succeeded with its artifacts, in one transaction.
 
@@ -85,7 +86,12 @@ def finish(
     Returns:
         The state in which this attempt left the job, or None where another attempt owns it.
     """
-    result = {"new_progress": asdict(progress), "new_metrics": metrics, "new_model_version": model_version}
+    result = {
+        "new_progress": asdict(progress),
+        "new_metrics": metrics,
+        "new_model_version": model_version,
+        "new_made_with": made_with,
+    }
     with db.begin() as connection:
         if transitions.follow(connection, transitions.SUCCEED, _held(job) | result) is not None:
             artifacts.insert_all(connection, job, outputs)

@@ -58,6 +58,7 @@ class Job:
     device_pin: str | None
     model: str | None
     model_version: str | None
+    made_with: dict[str, str] | None
     seed: int
     attempt: int
     failures: int
@@ -91,6 +92,7 @@ class Artifact:
     """A file that a job made, or that was uploaded and so has no job; the bytes are in the object store under `key`.
 
     Of a picture it knows the size, where its worker could tell, and under `thumb_key` a small copy, where it needs one.
+    `content_sha256` is the hash of what it shows or sounds like, the same whatever metadata and signature it carries.
     """
 
     id: str
@@ -108,6 +110,7 @@ class Artifact:
     width: int | None = None
     height: int | None = None
     thumb_key: str | None = None
+    content_sha256: str | None = None
     starred_at: datetime | None = None
 
 

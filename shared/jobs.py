@@ -184,6 +184,7 @@ def _new_job(row: dict[str, Any], created_at: datetime, run_at: datetime) -> Job
     nothing = dict.fromkeys(
         (
             "model_version",
+            "made_with",
             "started_at",
             "finished_at",
             "lease_until",

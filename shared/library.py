@@ -218,7 +218,7 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         licence=model.licence,
         key=model.key,
         cache=cache / "derived" / hashlib.sha256(model.key.encode()).hexdigest()[:32],
-        base=model.base,
+        base=model.base or about.get("base"),
         defaults=about.get("defaults", {}),
     )
 

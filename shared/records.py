@@ -128,6 +128,8 @@ jobs = Table(
     Column("device_pin", Text),
     Column("model", Text),
     Column("model_version", Text),
+    # The versions of the libraries, and the device, that its outputs were made with.
+    Column("made_with", JSONB(none_as_null=True)),
     Column("seed", BigInteger, nullable=False),
     Column("time_limit_s", Double, nullable=False),
     # `attempt` is the fencing token and only grows; failures and crashes are the budgets.
@@ -220,6 +222,8 @@ artifacts = Table(
     Column("thumb_key", ForeignKey("blobs.key")),
     # Of an upload: what it was taken for, and the hash of what was sent, which is not what is kept.
     Column("sent_as", Text),
+    # Of what it shows or sounds like, whatever metadata and signature it carries.
+    Column("content_sha256", Text),
     _when("starred_at"),
     _when("created_at", now=True),
     CheckConstraint("role in ('output','preview','model','checkpoint','log','input')", name="role"),
@@ -227,6 +231,8 @@ artifacts = Table(
     Index("ix_artifacts_job", "job_id", "position"),
     Index("ix_artifacts_owner", "owner_id", "id"),
     Index("ix_artifacts_key", "key"),
+    Index("ix_artifacts_sha256", "owner_id", "sha256"),
+    Index("ix_artifacts_content", "owner_id", "content_sha256", postgresql_where=text("content_sha256 is not null")),
     Index("ix_artifacts_thumb", "thumb_key", postgresql_where=text("thumb_key is not null")),
     Index("ix_artifacts_starred", "owner_id", "id", postgresql_where=text("starred_at is not null")),
     Index("uq_artifacts_sent", "owner_id", "sent_as", unique=True, postgresql_where=text("sent_as is not null")),
@@ -242,6 +248,15 @@ upload_keys = Table(
     Column("artifact_id", ForeignKey("artifacts.id", ondelete="CASCADE"), nullable=False),
     _when("created_at", now=True),
     Index("ix_upload_keys_artifact", "artifact_id"),
+)
+
+# The root certificates under which the workers of this installation sign: what tells its own works from others'.
+signers = Table(
+    "signers",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("certificate", Text, nullable=False),
+    _when("created_at", now=True),
 )
 
 # Device seconds that a kind with a model took, learned: the charge of the fair claim and the estimated wait.

@@ -4,10 +4,12 @@ No other module reads the environment.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Switch = Literal["choice", "on", "off"]
 
 
 def _named(*names: str) -> AliasChoices:
@@ -40,13 +42,29 @@ class Settings(BaseSettings):
     retry_s: float = Field(5, gt=0, validation_alias=_named("ATELIER_RETRY_S"), description="First back-off.")
     drain_s: float = Field(60, ge=0, validation_alias=_named("ATELIER_DRAIN_S"))
 
+    # What is done with every work: each job's own choice, or the same for all.
+    safety_filter: Switch = Field("choice", validation_alias=_named("ATELIER_SAFETY_FILTER"))
+    content_credentials: Switch = Field("choice", validation_alias=_named("ATELIER_CONTENT_CREDENTIALS"))
+    visible_mark: Switch = Field("choice", validation_alias=_named("ATELIER_VISIBLE_MARK"))
+    safety_threshold: float = Field(0.6, gt=0, le=1, validation_alias=_named("ATELIER_SAFETY_THRESHOLD"))
+    safety_model: str = Field("open-nsfw", validation_alias=_named("ATELIER_SAFETY_MODEL"))
+    word_lists: Path | None = Field(
+        None, validation_alias=_named("ATELIER_WORD_LISTS"), description="A folder with a file of words per language."
+    )
+    producer: str = Field(
+        "Atelier", max_length=200, validation_alias=_named("ATELIER_PRODUCER"), description="Who answers for the works."
+    )
+    signing_key: Path | None = Field(
+        None, validation_alias=_named("ATELIER_SIGNING_KEY"), description="A file with a key and its certificates."
+    )
+
     max_body_mb: int = Field(64, ge=1, validation_alias=_named("ATELIER_MAX_BODY_MB"))
     max_upload_mb: int = Field(512, ge=1, validation_alias=_named("ATELIER_MAX_UPLOAD_MB"))
     rate_per_minute: int = Field(1200, ge=1, validation_alias=_named("ATELIER_RATE_PER_MINUTE"))
     queued_cap: int = Field(100_000, ge=1, validation_alias=_named("ATELIER_QUEUED_CAP"))
     log_level: str = Field("INFO", validation_alias=_named("ATELIER_LOG_LEVEL"))
 
-    @field_validator("home", "kinds_path")
+    @field_validator("home", "kinds_path", "word_lists", "signing_key")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
@@ -65,6 +83,11 @@ class Settings(BaseSettings):
     def storage(self) -> str:
         """The object store's URL; a folder under `home` where none is named."""
         return self.storage_url or (self.home.absolute() / "artifacts").as_uri()
+
+    @property
+    def signing(self) -> Path:
+        """The file of the key that signs works; made on first use where none is named."""
+        return self.signing_key or self.home.absolute() / "keys" / "signing.pem"
 
     @property
     def url(self) -> str:

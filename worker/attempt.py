@@ -7,6 +7,7 @@ answers with the reason to stop, if any. Knows neither Celery nor SQL.
 import logging
 import math
 import mimetypes
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -14,16 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared import artifacts, library, thumbnails
+from shared import artifacts, library
 from shared.artifacts import NewArtifact
 from shared.db import Database
 from shared.errors import JobError, NotFound, Superseded
 from shared.job import Job, Progress, Role
+from shared.kinds.params import Params
 from shared.library import ModelSource
 from shared.storage import Fingerprint, Storage, fingerprint
 from shared.text import clean
-from worker import posters
+from worker import thumbnails
 from worker.context import InputFile
+from worker.environment import environment
+from worker.finishing.finisher import Finished, Finisher
 from worker.residency import Residency
 
 T = TypeVar("T")
@@ -54,6 +58,10 @@ class Attempt:
         self.outputs: list[NewArtifact] = []
         self.metrics: dict[str, float] = {}
         self.model_version: str | None = None
+        self.made_with: dict[str, str] | None = None
+        self.lean = False
+        self._finisher: Finisher | None = None
+        self._params: Params | None = None
         self.began = time.monotonic()
         self.moved = self.began
         self._db, self._storage, self._residency, self._cache = db, storage, residency, cache
@@ -105,7 +113,9 @@ class Attempt:
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Upload a file now; its row is written when the job ends, a preview's at once."""
         media_type = media_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        new = self._uploaded(path, role, media_type, meta)
+        finished = self._finished(path, role, media_type, meta)
+        new = self._uploaded(path, role, media_type, meta | finished.meta)
+        new = replace(new, content_sha256=finished.content)
         if role != "preview":
             self.outputs.append(self._with_thumbnail(new, path))
         elif not artifacts.show_preview(self._db, self.job, new):
@@ -119,11 +129,28 @@ class Attempt:
 
     def model(self, name: str) -> ModelSource:
         """The library model of that name, its files on this machine."""
-        source = library.resolve(self._db, self._storage, self.job.owner_id, name, self._cache)
+        source = self.source(name)
         self.model_version = self.model_version or source.revision
         return source
 
+    def source(self, name: str) -> ModelSource:
+        """A library model that is a tool, not what the job is made with."""
+        return library.resolve(self._db, self._storage, self.job.owner_id, name, self._cache)
+
     # ---- what the pulse and the runner call ----
+
+    def finish_by(self, finisher: Finisher, params: Params, device: str) -> None:
+        """What is done with each file before it is uploaded; `device` names the form of it for the record."""
+        self._finisher, self._params = finisher, params
+        self.made_with = environment(device)
+
+    def begin_lean(self) -> None:
+        """Begin again from nothing, with as little in memory as possible."""
+        shutil.rmtree(self.workdir, ignore_errors=True)
+        with self._lock:
+            self.outputs.clear()
+            self.metrics = {"lean_retries": 1.0}
+            self.lean = True
 
     def news(self) -> tuple[Progress, dict[str, float]] | None:
         """Progress and metrics if they changed since the last call."""
@@ -131,7 +158,10 @@ class Attempt:
             if not self._news:
                 return None
             self._news = False
-            return self._progress, dict(self.metrics)
+            progress = self._progress
+            if progress.text:
+                progress = replace(progress, text=self._masked(progress.text))
+            return progress, dict(self.metrics)
 
     def stop(self, reason: type[BaseException]) -> None:
         """Make the next `progress` or `check_cancelled` raise this; the first reason stays."""
@@ -164,16 +194,25 @@ class Attempt:
         first_s = self._progress.first_s
         return at_s if first_s is None else first_s, at_s
 
+    def _finished(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> Finished:
+        if self._finisher is None or self._params is None:
+            return Finished()
+        made = {"kind": self.job.kind, "job": self.job_id, "model": self.job.model, "model_hash": self.model_version}
+        statement = made | {"seed": meta.get("seed", self.seed), "made_with": self.made_with}
+        return self._finisher.finish(path, role, media_type, self._params, self, statement)
+
+    def _masked(self, text: str) -> str:
+        return self._finisher.masked(text, self._params) if self._finisher and self._params else text
+
     def _uploaded(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
         content, key = self._stored(path)
         return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
 
     def _with_thumbnail(self, new: NewArtifact, path: Path) -> NewArtifact:
-        """A picture gets its size and, where it is large, a thumbnail, a film its poster: made once, here."""
-        measure = {"image": thumbnails.measure, "video": posters.measure}.get(new.media_type.partition("/")[0])
-        if new.role != "output" or measure is None:
+        """An output that is a picture or a film gets its size and, where it needs one, a thumbnail: made once, here."""
+        if new.role != "output" or not new.media_type.startswith(("image/", "video/")):
             return new
-        measured = measure(path)
+        measured = thumbnails.measure(path, new.media_type)
         if measured is None:
             return new
         thumb_key = self._stored(measured.thumbnail)[1] if measured.thumbnail else None

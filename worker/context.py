@@ -42,6 +42,10 @@ class JobContext(Protocol):
         """`cpu`, or `cuda:0`: a worker sees one device only."""
 
     @property
+    def lean(self) -> bool:
+        """Whether the job ran out of memory before: hold as little as possible, even if it takes longer."""
+
+    @property
     def workdir(self) -> Path:
         """An empty folder of this attempt; it goes when the attempt ends."""
 

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from shared import attempts, claims, devices, kinds
+from shared import attempts, claims, devices, kinds, signers
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
@@ -21,9 +21,11 @@ from shared.ids import new_id
 from shared.job import Job
 from shared.queue import Ringer
 from shared.settings import Settings
+from shared.signing import signing_key
 from shared.storage import Storage
 from worker.attempt import Attempt
 from worker.devices import Device
+from worker.finishing.finisher import Finisher
 from worker.health import Health, is_fatal
 from worker.kinds import run_function
 from worker.lock import DeviceLock
@@ -44,6 +46,8 @@ class Runner:
         self.worker_id = new_id("wkr")
         self.db = Database(settings.database_url, pool_size=2)
         self.storage = Storage(settings.storage)
+        self.key = signing_key(settings.signing, settings.producer)
+        self.finisher = Finisher(settings, self.key)
         self.ringer = Ringer(settings)
         self.health = Health(settings.home / "run" / f"{device.slug}.faults")
         self.residency = Residency(device.budget(settings), cuda_memory if device.is_gpu else process_memory)
@@ -77,6 +81,7 @@ class Runner:
         if left.requeued or left.ended:
             log.warning("%s: %d job(s) of a lost worker put back, %d ended", self.device.id, left.requeued, left.ended)
         self._ready = True
+        persist(lambda: signers.register(self.db, self.key))
         # Before the bell: the report also finds out whether "accelerated" jobs are this device's to claim.
         persist(self._report)
         self.ringer.ring(*left.pools, *self._pools())
@@ -117,11 +122,23 @@ class Runner:
             shutil.rmtree(workdir, ignore_errors=True)
 
     def _outcome(self, attempt: Attempt) -> BaseException | None:
-        """Run the kind; what it raised, or None."""
+        """Run the kind, and once more with less in memory where that ran out; what it raised, or None."""
+        error = self._once(attempt)
+        if error is None or not is_out_of_memory(error):
+            return error
+        log.warning("%s ran out of memory: once more, with as little in it as possible", attempt.job_id)
+        # The error's frames hold what filled the memory.
+        del error
+        self.residency.clear()
+        attempt.begin_lean()
+        return self._once(attempt)
+
+    def _once(self, attempt: Attempt) -> BaseException | None:
         job = attempt.job
         try:
             attempt.workdir.mkdir(parents=True)
             params = kinds.validate(job.kind, job.params)
+            attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
             run_function(job.kind)(params, attempt)
         except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
@@ -140,6 +157,7 @@ class Runner:
                         progress=attempt.last_progress,
                         metrics=attempt.metrics,
                         model_version=attempt.model_version,
+                        made_with=attempt.made_with,
                     )
                 )
             case Superseded():
@@ -161,7 +179,7 @@ class Runner:
                 self._fail(attempt, error.code, str(error), retryable=True)
             case _ if is_out_of_memory(error):
                 self.residency.clear()
-                self._fail(attempt, "out_of_memory", _OUT_OF_MEMORY, error, retryable=attempt.job.failures == 0)
+                self._fail(attempt, "out_of_memory", out_of_memory_sentence(attempt.job), error)
             case _ if is_fatal(error):
                 self._fail(
                     attempt, "device_error", "The device failed in the middle of the job.", error, retryable=True
@@ -239,9 +257,12 @@ def _unexpected(error: BaseException) -> str:
     return f"The job hit an unexpected error ({type(error).__name__}). Its log has the details."
 
 
-_OUT_OF_MEMORY = (
-    "The device has too little memory for this. Ask for a smaller size, fewer at a time, or a smaller model."
-)
+def out_of_memory_sentence(job: Job) -> str:
+    """What the owner reads: that it does not fit, and what is next to try."""
+    params, fields = kinds.validate(job.kind, job.params), kinds.schema(job.kind)["properties"]
+    less = ", ".join(f"{fields[name]['title']} {value}" for name, value in params.smaller().items())
+    wish = f"What may fit: {less}." if less else "Ask for less at a time, or choose a smaller model."
+    return f"The device has too little memory for this, even with as little in it as possible. {wish}"
 
 
 def persist(write: Callable[[], T], *, patience_s: float = 600) -> T:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from shared.complaints import field_errors, sentence
 from shared.errors import Invalid, NotFound
-from shared.kinds.params import Params
+from shared.kinds.params import FINISHING, Params
 
 _NOT_KINDS = {"params"}
 
@@ -83,6 +83,7 @@ def schema(kind: str) -> dict[str, Any]:
 @cache
 def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document = cls.model_json_schema()
+    document["properties"] = dict(sorted(document["properties"].items(), key=lambda item: item[0] in FINISHING))
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
     document["x-presets"] = [asdict(preset) for preset in cls.presets]

@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.kinds.params import (
+    Creation,
     MaxNewTokens,
     ModelRef,
     Output,
-    Params,
     Preset,
     Prompt,
     RepetitionPenalty,
@@ -25,7 +25,7 @@ Language = Literal[
 ]
 
 
-class GenerateCode(Params):
+class GenerateCode(Creation):
     """Writes a program with a language model and returns the code alone."""
 
     title: ClassVar[str] = "Code"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Preset, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, Creation, ModelRef, Output, Preset, Prompt, Seed, ui
 
 Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
@@ -30,7 +30,7 @@ def _side(title: str) -> Any:
     )
 
 
-class GenerateImage(Params):
+class GenerateImage(Creation):
     """Paints pictures of a prompt with a diffusion model."""
 
     title: ClassVar[str] = "Image"

@@ -4,10 +4,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from shared.kinds.params import MAX_PROMPT, ModelRef, NotBlank, Output, Params, Preset, Seed, ui
+from shared.kinds.params import MAX_PROMPT, Creation, ModelRef, NotBlank, Output, Preset, Seed, ui
 
 
-class GenerateSpeech(Params):
+class GenerateSpeech(Creation):
     """Reads a text aloud."""
 
     title: ClassVar[str] = "Speech"

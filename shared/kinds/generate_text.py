@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.kinds.params import (
     MAX_PROMPT,
+    Creation,
     MaxNewTokens,
     ModelRef,
     Output,
-    Params,
     Preset,
     RepetitionPenalty,
     Seed,
@@ -30,7 +30,7 @@ class Message(BaseModel):
     content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 
 
-class GenerateText(Params):
+class GenerateText(Creation):
     """Writes text with a language model, from a prompt or from a conversation."""
 
     title: ClassVar[str] = "Text"

@@ -105,6 +105,41 @@ def ui(widget: Widget, **hints: str | float | bool) -> dict[str, Any]:
     return {"x-ui": {"widget": widget, **hints}}
 
 
+class Creation(Params):
+    """The params of a kind whose outputs are works: what is done with each before its owner gets it.
+
+    An administrator may fix any of these switches; see `shared.settings`. They come last in every form.
+    """
+
+    safety_filter: Annotated[
+        bool,
+        Field(
+            title="Safety filter",
+            description="Blur explicit pictures and mask offensive words, and say so.",
+            json_schema_extra=ui("switch", advanced=True),
+        ),
+    ] = True
+    content_credentials: Annotated[
+        bool,
+        Field(
+            title="Content credentials",
+            description="Sign the file with how it was made (C2PA), so that others can tell.",
+            json_schema_extra=ui("switch", advanced=True),
+        ),
+    ] = True
+    visible_mark: Annotated[
+        bool,
+        Field(
+            title="Visible mark",
+            description="Show in the result itself that it was made by AI.",
+            json_schema_extra=ui("switch", advanced=True),
+        ),
+    ] = False
+
+
+FINISHING = tuple(Creation.__annotations__)
+
+
 def ModelRef(task: Task, *, title: str = "Model", advanced: bool = False) -> Any:  # noqa: N802 - reads as a type
     """A field that names a model of the library, for `Annotated[str, ModelRef("text-generation")]`."""
     return Field(

@@ -46,7 +46,8 @@ class Library(Mapping[str, ModelSource]):
 
 def source(name: str, folder: Path, *, file: str | None = None, task: str = "text-generation") -> ModelSource:
     """A model source for files that are there."""
+    about = read_json(folder / "atelier.json")
     return ModelSource(
         name=name, task=task, folder=folder, file=file, revision=None, title=name, licence=None, key=f"{name}@test",
-        cache=CACHE / name, defaults=read_json(folder / "atelier.json").get("defaults", {}),
+        cache=CACHE / name, base=about.get("base"), defaults=about.get("defaults", {}),
     )  # fmt: skip

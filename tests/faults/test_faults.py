@@ -166,8 +166,16 @@ def test_failures_are_told_apart(fleet: Fleet) -> None:
     assert (raised.error_code, outputs(fleet, raised)) == ("internal", ["log.txt"])
     again = fleet.ended(fleet.submit(steps=2, deed="fail_once", mark=fleet.mark()))
     assert (again.state, again.attempt, again.failures) == (JobState.SUCCEEDED, 2, 1)
-    memory = fleet.ended(fleet.submit(steps=2, deed="memory", mark=fleet.mark()))
-    assert (memory.state, memory.failures) == (JobState.SUCCEEDED, 1)
+
+
+def test_out_of_memory_is_tried_once_more_with_less_and_then_says_what_may_fit(fleet: Fleet) -> None:
+    lean = fleet.ended(fleet.submit(steps=2, deed="memory"))
+    assert (lean.state, lean.attempt, lean.failures, lean.metrics) == (JobState.SUCCEEDED, 1, 0, {"lean_retries": 1.0})
+    assert outputs(fleet, lean) == ["count.txt"]
+    never = fleet.ended(fleet.submit(steps=2, deed="memory_always"))
+    assert (never.state, never.error_code) == (JobState.FAILED, "out_of_memory")
+    assert never.error_message is not None
+    assert never.error_message.endswith("What may fit: Steps 1.")
 
 
 def test_a_fatal_device_error_ends_the_process_and_the_job_runs_in_a_new_one(fleet: Fleet) -> None:

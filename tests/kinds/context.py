@@ -45,6 +45,7 @@ class FakeContext:
     device: str = "cpu"
     job_id: str = "job"
     cancel_at: int | None = None
+    lean: bool = False
     inputs: dict[str, InputFile] = field(default_factory=dict)
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)

@@ -4,8 +4,8 @@ import pytest
 
 from shared import kinds
 from shared.starters import STARTERS
+from tests.kinds.shipped import SHIPPED
 
-SHIPPED = kinds.names()
 TASKS = {starter.name: starter.task for starter in STARTERS}
 
 

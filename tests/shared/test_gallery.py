@@ -19,6 +19,7 @@ from shared.settings import Settings
 from shared.storage import Storage
 from tests.web.driving import Driver
 from worker.attempt import Attempt
+from worker.engines.film import write_film
 from worker.residency import Residency, process_memory
 
 Make = Callable[..., str]
@@ -156,15 +157,17 @@ def test_a_worker_stores_thumbnails_and_the_sweep_keeps_them(
         cache=tmp_path,
     )
     large, little, broken = tmp_path / "large.png", tmp_path / "little.png", tmp_path / "broken.png"
+    clip = tmp_path / "clip.mp4"
+    write_film(clip, [Image.new("RGB", (64, 48), "teal")] * 2, 2)
     Image.new("RGB", (800, 600), "teal").save(large)
     Image.new("RGB", (64, 48), "teal").save(little)
     broken.write_bytes(b"not a picture")
-    for path in (large, little, broken):
+    for path in (large, little, broken, clip):
         attempt.save_artifact(path)
     driver.finish(job, *attempt.outputs)
     found = artifacts.of_jobs(db, owner.id, [job.id])[job.id]
-    assert [(each.width, each.height) for each in found] == [(800, 600), (64, 48), (None, None)]
-    assert [bool(each.thumb_key) for each in found] == [True, False, False]
+    assert [(each.width, each.height) for each in found] == [(800, 600), (64, 48), (None, None), (64, 48)]
+    assert [bool(each.thumb_key) for each in found] == [True, False, False, True]
     late = datetime.now(UTC) + timedelta(days=1)
     assert artifacts.discard_orphans(db, late, Storage(settings.storage).delete) == 0
     key = found[0].thumb_key

@@ -17,6 +17,7 @@ class ArtifactBody(Answer):
     media_type: str
     size: int = Field(description="Bytes.")
     sha256: str
+    content_sha256: str | None = Field(description="Of what it shows or sounds like, without label and signature.")
     url: str
     meta: dict[str, Any]
 

@@ -82,6 +82,7 @@ class JobBody(Answer):
     pool: str
     model: str | None
     model_version: str | None
+    made_with: dict[str, str] | None = Field(description="Versions of the libraries, and the device, of its outputs.")
     seed: int
     progress: ProgressBody
     position: PositionBody | None

@@ -22,6 +22,7 @@ def job_body(job: Job, files: Sequence[Artifact], place: Position | None) -> dic
         "pool": job.pool,
         "model": job.model,
         "model_version": job.model_version,
+        "made_with": job.made_with,
         "seed": job.seed,
         "progress": {
             "done": job.progress.done,
@@ -59,6 +60,7 @@ def artifact_body(artifact: Artifact) -> dict[str, Any]:
         "media_type": artifact.media_type,
         "size": artifact.size,
         "sha256": artifact.sha256,
+        "content_sha256": artifact.content_sha256,
         "url": f"/api/artifacts/{artifact.id}",
         "meta": artifact.meta,
     }

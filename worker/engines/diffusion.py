@@ -52,7 +52,7 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     """Load a pipeline folder for text-to-image."""
     folder = check_folder(source)
     settings = {"dtype": compute_dtype(device), "use_safetensors": True, "local_files_only": True}
-    settings |= dict.fromkeys(_absent_parts(source))
+    settings |= dict.fromkeys(absent_parts(source))
     with reading(source):
         try:
             pipe = AutoPipelineForText2Image.from_pretrained(folder, **settings)
@@ -127,13 +127,13 @@ def _hooked(pipe: Any, painting: Painting, on_step: OnStep) -> Iterator[None]:
     with scheduled(pipe, painting.scheduler) as scheduler:
 
         def report(done: int, total: int, made: Any) -> None:
-            on_step(done, total, lambda: _decode(pipe, _clearest(made), painting))
+            on_step(done, total, lambda: _decode(pipe, clearest(made), painting))
 
         with stepping(scheduler, report):
             yield
 
 
-def _clearest(made: Any) -> torch.Tensor:
+def clearest(made: Any) -> torch.Tensor:
     """What the scheduler takes for the finished latents, where it says so, or the noisy ones."""
     values = list(made) if isinstance(made, tuple) else list(made.values())
     guessed = values[1] if len(values) > 1 and isinstance(values[1], torch.Tensor) else None
@@ -156,7 +156,7 @@ def _decode(pipe: Any, latents: torch.Tensor, painting: Painting) -> Image.Image
     return image
 
 
-def _absent_parts(source: ModelSource) -> list[str]:
+def absent_parts(source: ModelSource) -> list[str]:
     """The parts that the folder leaves out. Refuses parts of other libraries, which would be imported."""
     index = read_json(source.folder / "model_index.json")
     if not index:

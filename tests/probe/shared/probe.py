@@ -36,6 +36,7 @@ class Probe(Params):
             "freeze",
             "fatal",
             "memory",
+            "memory_always",
             "scribble",
             "fail_once",
         ],
@@ -49,3 +50,7 @@ class Probe(Params):
         int, Field(title="Size", description="Of the artifact.", ge=0, json_schema_extra=ui("number"))
     ] = 0
     seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """One step."""
+        return {"steps": 1} if self.steps > 1 else {}

@@ -1,0 +1,9 @@
+"""The kinds that Atelier brings along, without those that a test adds."""
+
+import pkgutil
+from pathlib import Path
+
+import shared.kinds
+
+FOLDER = Path(shared.kinds.__file__).parent
+SHIPPED = sorted({module.name for module in pkgutil.iter_modules([str(FOLDER)])} - {"params"})

@@ -1,0 +1,1 @@
+"""What is done with every work before its owner gets it."""
