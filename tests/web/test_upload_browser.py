@@ -106,5 +106,9 @@ def test_on_a_phone_and_without_a_script(
     assert_accessible(page, "kinds in groups")
     assert_fits(page, "kinds in groups")
     page.get_by_role("navigation", name="Kind").get_by_role("link", name="Video").click()
+    expect(page.get_by_role("navigation", name="Kind").get_by_role("link", name="Video").first).to_have_attribute(
+        "aria-current", "true"
+    )
+    page.goto("/?kind=collage")
     expect(page.locator("[data-file=image]")).to_be_visible()
     assert_fits(page, "Create with files")
