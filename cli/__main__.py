@@ -40,7 +40,8 @@ def atelier() -> None:
 
 for command in (
     starting.up, starting.demo, starting.serve, starting.migrate, doctor.doctor,
-    work.submit, work.status, work.list_jobs, work.cancel, work.list_kinds, batches.batch, workflows.workflow,
+    work.submit, work.upload, work.status, work.list_jobs, work.cancel, work.list_kinds, batches.batch,
+    workflows.workflow,
     library.models, library.keys,
 ):  # fmt: skip
     atelier.add_command(command)

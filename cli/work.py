@@ -11,9 +11,20 @@ from cli.client import TERMINAL, WAIT_S, Client, Job
 from cli.connecting import connect, site_options
 from cli.demo import outputs
 from shared import kinds
+from shared.ids import is_id
 
 
 @click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(exists=True, path_type=Path))
+@site_options
+def upload(files: tuple[Path, ...], *, url: str | None, key: str | None) -> None:
+    """Upload files to be the inputs of jobs, and print the id of each."""
+    with connect(url, key) as client:
+        for file in files:
+            click.echo(client.upload(file)["id"])
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("kind")
 @click.argument("settings", nargs=-1, metavar="KEY=VALUE...")
 @click.option("--priority", type=click.IntRange(0, 9), help="0 to 9; higher goes first. Default: 5.")
@@ -26,10 +37,15 @@ def submit(
 ) -> None:  # fmt: skip
     """Submit a job: atelier submit generate_text prompt="a haiku" temperature=0.7
 
-    VALUE may be @FILE to read it from a file. `atelier kinds KIND` lists the keys.
+    VALUE may be @FILE to read it from a file, and --KEY VALUE stands for KEY=VALUE. Where a key names a file to work
+    on, a path uploads it first: atelier submit transcribe_audio --audio talk.mp3. `atelier kinds KIND` lists the keys.
     """
-    params = parse(kind, settings)
+    words = _joined(settings)
+    paths = _paths(kind, words)
+    parse(kind, tuple(_with_refs(words, dict.fromkeys(paths, _ANY_REF))))  # what is wrong is told before a file is sent
     with connect(url, key) as client:
+        refs = {name: client.upload(path)["id"] for name, path in paths.items()}
+        params = parse(kind, tuple(_with_refs(words, refs)))
         job = client.submit(kind, params, priority)
         click.echo(job["id"])
         if not wait:
@@ -107,6 +123,44 @@ def read(kind: str, settings: tuple[str, ...]) -> dict[str, Any]:
     fields = kinds.schema(kind)["properties"] if kind in kinds.names() else {}
     written = dict(_pair(word) for word in settings)
     return {name: value if _is_text(fields.get(name, {})) else _json_or_text(value) for name, value in written.items()}
+
+
+_ANY_REF = "art_" + "0" * 26
+
+
+def _joined(settings: tuple[str, ...]) -> list[str]:
+    """The words as KEY=VALUE, those that were written `--key value` too."""
+    found: list[str] = []
+    rest = iter(settings)
+    for word in rest:
+        if not word.startswith("--"):
+            found.append(word)
+            continue
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            value = next(rest, "")
+            if not value:
+                raise click.UsageError(f"--{name} needs a value.")
+        found.append(f"{name.replace('-', '_')}={value}")
+    return found
+
+
+def _paths(kind: str, words: list[str]) -> dict[str, Path]:
+    """The files that stand where the kind takes an artifact: what is the id of one is left as it is."""
+    media = kinds.params_class(kind).input_media() if kind in kinds.names() else {}
+    found = {}
+    for name, equals, value in (word.partition("=") for word in words):
+        if name in media and equals and not is_id(value):
+            path = Path(value.removeprefix("@")).expanduser()
+            if not path.is_file():
+                raise click.UsageError(f"{name}: there is no file {value!r}.")
+            found[name] = path
+    return found
+
+
+def _with_refs(words: list[str], refs: dict[str, str]) -> list[str]:
+    names = [word.partition("=")[0] for word in words]
+    return [f"{name}={refs[name]}" if name in refs else word for name, word in zip(names, words, strict=True)]
 
 
 def _pair(word: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from shared.db import Database
 from shared.drafts import Placement, draft, pool_of
 from shared.errors import FieldError, Invalid
 from shared.ids import new_id
+from shared.inputs import Inputs
 from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.sources import MAX_ITEMS, Item, Source, too_many
@@ -72,7 +73,9 @@ class _Checked:
     def __init__(self, db: Database, owner: Owner, kind: str, source: Source) -> None:
         self._db, self._owner, self._kind, self._source = db, owner, kind, source
         self._model_tasks = kinds.params_class(kind).model_tasks()
-        self._library = library.tasks(db, owner.id) if self._model_tasks else {}
+        self._adapter_tasks = kinds.params_class(kind).adapter_tasks()
+        self._library = library.tasks(db, owner.id) if self._model_tasks or self._adapter_tasks else {}
+        self._inputs = Inputs(db, owner.id)
         self._errors: dict[tuple[Any, ...], FieldError] = {}
         self._wrong_items = 0
 
@@ -108,6 +111,7 @@ class _Checked:
         try:
             params = kinds.validate(self._kind, item.params, strict=self._source.strict)
             self._check_models(params)
+            self._inputs.check(params)
         except Invalid as error:
             self._note(item, error.errors)
             return None
@@ -116,11 +120,18 @@ class _Checked:
     def _check_models(self, params: Params) -> None:
         for field, task in self._model_tasks.items():
             name = getattr(params, field)
-            if name is None or self._library.get(name) == task:
-                continue
-            if not self._full():
-                library.check(self._db, self._owner.id, name, task, field)
-            raise Invalid("There is no such model.", code="unknown_model", field=field)
+            if name is not None:
+                self._check_model(name, task, field)
+        for field, task in self._adapter_tasks.items():
+            for adapter in getattr(params, field) or ():
+                self._check_model(adapter.model, task, field)
+
+    def _check_model(self, name: str, task: str, field: str) -> None:
+        if self._library.get(name) == task:
+            return
+        if not self._full():
+            library.check(self._db, self._owner.id, name, task, field)
+        raise Invalid("There is no such model.", code="unknown_model", field=field)
 
     def _note(self, item: Item, errors: list[FieldError]) -> None:
         self._wrong_items += 1

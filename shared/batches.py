@@ -20,6 +20,7 @@ from shared.batch_listing import get, named
 from shared.db import Database
 from shared.drafts import Placement
 from shared.errors import Conflict, Invalid, NotFound
+from shared.inputs import Inputs
 from shared.job import TERMINAL, JobState
 from shared.owners import Owner
 from shared.records import batches
@@ -174,8 +175,11 @@ def retry(db: Database, owner: Owner, batch_id: str, states: Collection[JobState
 def _check_again(db: Database, owner: Owner, batch: Batch, states: Collection[JobState]) -> None:
     """Look for what the jobs name, as when they were submitted: it may have gone since."""
     try:
-        tasks = kinds.params_class(batch.kind).model_tasks()
-        for name, values in named(db, batch, list(states), list(tasks)).items():
+        declared = kinds.params_class(batch.kind)
+        tasks, media = declared.model_tasks(), declared.input_media()
+        found = named(db, batch, list(states), [*tasks, *media])
+        Inputs(db, owner.id).check_named({name: found.pop(name) for name in media}, media)
+        for name, values in found.items():
             for value in sorted(values):
                 if name in tasks:
                     library.check(db, owner.id, value, tasks[name], name)

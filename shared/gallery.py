@@ -18,6 +18,9 @@ from shared.records import artifacts, jobs
 from shared.storage import Storage
 from shared.zips import ZipStream, safe_name
 
+SEEN = ("image/", "video/")
+"""Media types, by how they begin, that have a picture to show."""
+
 MAX_PAGE = 200
 MAX_SELECTED = 500
 MANIFEST = "settings.jsonl"
@@ -60,7 +63,7 @@ def page(
     owner_id: str,
     *,
     role: Role | None = "output",
-    media: str = "image/",
+    media: str | tuple[str, ...] = "image/",
     starred: bool = False,
     search: str | None = None,
     model: str | None = None,
@@ -70,11 +73,11 @@ def page(
 ) -> Page:
     """The owner's files that fit every given filter, newest first; `search` is part of a prompt, a model or an id.
 
-    `media` is how the media type begins; `before` leaves out what was made at that moment or later.
+    `media` is how the media type begins, one way or another; `before` leaves out what was made at that moment or later.
     """
     cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
-    query = _of(owner_id).where(artifacts.c.media_type.startswith(media, autoescape=True))
+    query = _of(owner_id).where(_begins(media))
     query = query.where(artifacts.c.role == role if role else artifacts.c.role != "preview")
     if starred:
         query = query.where(artifacts.c.starred_at.is_not(None))
@@ -98,7 +101,7 @@ def newer(db: Database, owner_id: str, than: str, limit: int = 100) -> int:
         artifacts.c.owner_id == owner_id,
         artifacts.c.id > than,
         artifacts.c.role == "output",
-        artifacts.c.media_type.startswith("image/"),
+        _begins(SEEN),
     )
     with db.begin() as connection:
         return connection.execute(select(func.count()).select_from(query.limit(limit).subquery())).scalar_one()
@@ -156,6 +159,11 @@ def archive(storage: Storage, chosen: Sequence[Item], describe: Callable[[Item],
     yield from packed.end()
 
 
+def _begins(media: str | tuple[str, ...]) -> ColumnElement[bool]:
+    ways = (media,) if isinstance(media, str) else media
+    return or_(*(artifacts.c.media_type.startswith(each, autoescape=True) for each in ways))
+
+
 def _matches(search: str) -> ColumnElement[bool]:
     """Part of the prompt, or exactly a model or an id.
 
@@ -183,7 +191,8 @@ def _item(row: RowMapping) -> Item:
 
 def _starred(db: Database, owner_id: str, artifact_id: str, moment: Any) -> Item:
     if is_id(artifact_id):
-        mine = (artifacts.c.owner_id == owner_id) & (artifacts.c.id == artifact_id) & (artifacts.c.role != "preview")
+        mine = (artifacts.c.owner_id == owner_id) & (artifacts.c.id == artifact_id) & (artifacts.c.job_id.is_not(None))
+        mine &= artifacts.c.role != "preview"
         with db.begin() as connection:
             connection.execute(update(artifacts).where(mine).values(starred_at=moment))
             row = connection.execute(_of(owner_id).where(mine)).mappings().one_or_none()

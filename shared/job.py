@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
-Role = Literal["output", "preview", "model", "checkpoint", "log"]
+Role = Literal["output", "preview", "model", "checkpoint", "log", "input"]
 
 
 MAX_TIME_LIMIT_S = 7 * 86_400.0
@@ -94,14 +94,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that a job made; the bytes are in the object store under `key`.
+    """A file that a job made, or that was uploaded and so has no job; the bytes are in the object store under `key`.
 
     Of a picture it knows the size, where its worker could tell, and under `thumb_key` a small copy, where it needs one.
     `content_sha256` is the hash of what it shows or sounds like, the same whatever metadata and signature it carries.
     """
 
     id: str
-    job_id: str
+    job_id: str | None
     owner_id: str
     attempt: int
     role: Role

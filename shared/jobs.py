@@ -24,6 +24,7 @@ from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.ids import is_id, new_ids
+from shared.inputs import Inputs
 from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress, job_from
 from shared.kinds.params import Params
 from shared.owners import Owner
@@ -104,12 +105,16 @@ def check(db: Database, owner_id: str, params: Params, device: str | None = None
     """Check what a request refers to, without submitting it.
 
     Raises:
-        Invalid: there is no such model or device.
+        Invalid: there is no such model, input or device.
     """
     for name, task in type(params).model_tasks().items():
         model = getattr(params, name)
         if model is not None:
             library.check(db, owner_id, model, task, name)
+    for name, task in type(params).adapter_tasks().items():
+        for adapter in getattr(params, name) or ():
+            library.check(db, owner_id, adapter.model, task, name)
+    Inputs(db, owner_id).check(params)
     if device:
         check_device(db, device)
 

@@ -245,7 +245,8 @@ artifacts = Table(
     "artifacts",
     metadata,
     _id(),
-    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    # An upload has no job: no job made it.
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE")),
     Column("owner_id", ForeignKey("owners.id"), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("position", Integer, nullable=False),
@@ -260,11 +261,14 @@ artifacts = Table(
     Column("width", Integer),
     Column("height", Integer),
     Column("thumb_key", ForeignKey("blobs.key")),
+    # Of an upload: what it was taken for, and the hash of what was sent, which is not what is kept.
+    Column("sent_as", Text),
     # Of what it shows or sounds like, whatever metadata and signature it carries.
     Column("content_sha256", Text),
     _when("starred_at"),
     _when("created_at", now=True),
-    CheckConstraint("role in ('output','preview','model','checkpoint','log')", name="role"),
+    CheckConstraint("role in ('output','preview','model','checkpoint','log','input')", name="role"),
+    CheckConstraint("(role = 'input') = (job_id is null)", name="input"),
     Index("ix_artifacts_job", "job_id", "position"),
     Index("ix_artifacts_owner", "owner_id", "id"),
     Index("ix_artifacts_key", "key"),
@@ -272,6 +276,19 @@ artifacts = Table(
     Index("ix_artifacts_content", "owner_id", "content_sha256", postgresql_where=text("content_sha256 is not null")),
     Index("ix_artifacts_thumb", "thumb_key", postgresql_where=text("thumb_key is not null")),
     Index("ix_artifacts_starred", "owner_id", "id", postgresql_where=text("starred_at is not null")),
+    Index("uq_artifacts_sent", "owner_id", "sent_as", unique=True, postgresql_where=text("sent_as is not null")),
+)
+
+# The idempotency keys of uploads: several requests may have sent the same bytes.
+upload_keys = Table(
+    "upload_keys",
+    metadata,
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("artifact_id", ForeignKey("artifacts.id", ondelete="CASCADE"), nullable=False),
+    _when("created_at", now=True),
+    Index("ix_upload_keys_artifact", "artifact_id"),
 )
 
 # The root certificates under which the workers of this installation sign: what tells its own works from others'.

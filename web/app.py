@@ -13,6 +13,7 @@ from shared.storage import Storage
 from web import auth, incoming, openapi, pages, problems, uploads
 from web.api import artifacts, batches, cron, devices, health, jobs, keys, models, schedules, workflows
 from web.api import kinds as kinds_api
+from web.api import uploads as uploads_api
 from web.identities import Identities
 from web.limits import Limits
 from web.secret import session_secret
@@ -35,6 +36,7 @@ _APIS = (
     cron.api,
     kinds_api.api,
     artifacts.api,
+    uploads_api.api,
     models.api,
     devices.api,
     keys.api,

@@ -5,23 +5,29 @@ Between the two stands `Typed`: the text in each field, as a person typed it. Kn
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
-from pydantic_core import from_json
 from werkzeug.datastructures import MultiDict
 
 from shared import kinds
 from shared.errors import FieldError
-
-Turn = tuple[str, str]
-Typed = dict[str, str | list[Turn]]
-"""The text of each field; of a conversation its turns, each a role and what was said."""
+from shared.kinds.params import Media
+from web import written
+from web.written import Pair, Typed
 
 AUTOMATIC = "Automatic"
 """What a choice says that may be left out."""
 
 ROLES = ("system", "user", "assistant")
-MAX_TURNS = 200
+
+ACCEPTED = {
+    "image": "image/png,image/jpeg,image/webp",
+    "audio": "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a",
+    "video": "video/mp4,video/quicktime,video/webm,video/x-matroska,.mp4,.mov,.webm,.mkv",
+    "text": ".txt,.md,.srt,.vtt,text/plain",
+    "table": ".csv,.tsv,.jsonl,.ndjson,.txt",
+}
+"""What a browser offers to choose from for each medium; the server looks for itself."""
 
 _LINE_WIDGETS = {"textarea", "messages", "lines"}
 
@@ -45,7 +51,7 @@ class Field:
     required: bool
     advanced: bool
     value: str
-    turns: list[Turn]
+    rows: list[Pair]
     choices: list[Choice]
     error: str | None
     minimum: float | None
@@ -54,12 +60,18 @@ class Field:
     unit: str
     placeholder: str
     max_length: int | None
+    media: tuple[Media, ...] = ()
     focused: bool = False
 
     @property
     def id(self) -> str:
         """The id of its control on the page."""
         return f"f-{self.name}"
+
+    @property
+    def accept(self) -> str:
+        """The types of file that a browser is to offer."""
+        return ",".join(ACCEPTED[each] for each in self.media)
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ def fields(
     found = [
         _field(
             name,
-            _flat(prop) | {"examples": _examples(schema, name)},
+            written.flat(prop) | {"examples": _examples(schema, name)},
             typed.get(name),
             models,
             required=name in required,
@@ -106,11 +118,11 @@ def from_form(kind: str, form: MultiDict[str, str], *, complete: bool) -> Typed:
     """What was typed. A complete form says of a switch that is not in it that it is off; an address does not."""
     typed: Typed = {}
     for name, prop in kinds.schema(kind)["properties"].items():
-        widget = _hints(prop)["widget"]
-        if widget == "messages":
-            turns = _turns(form, name)
-            if turns or complete:
-                typed[name] = turns
+        widget = written.hints(prop)["widget"]
+        if widget in written.ROWS:
+            rows = written.read_rows(form, name, widget)
+            if rows or complete:
+                typed[name] = rows
         elif name in form:
             text = form[name]
             typed[name] = text.replace("\r\n", "\n") if widget in _LINE_WIDGETS else text
@@ -123,7 +135,7 @@ def from_params(kind: str, params: Mapping[str, Any]) -> Typed:
     """Params as they would have been typed."""
     properties = kinds.schema(kind)["properties"]
     return {
-        name: _as_typed(_hints(properties[name])["widget"], value)
+        name: written.as_typed(written.hints(properties[name])["widget"], value)
         for name, value in params.items()
         if name in properties and value is not None
     }
@@ -135,43 +147,64 @@ def params(kind: str, typed: Typed) -> dict[str, Any]:
     for name, prop in kinds.schema(kind)["properties"].items():
         if name not in typed:
             continue
-        text, schema = typed[name], _flat(prop)
-        widget = _hints(prop)["widget"]
+        text, schema = typed[name], written.flat(prop)
+        widget = written.hints(prop)["widget"]
         if isinstance(text, list):
             if text:
-                found[name] = [{"role": role, "content": content} for role, content in text]
+                found[name] = [written.as_row(widget, pair) for pair in text]
+        elif widget == "file":
+            if text.strip():
+                found[name] = text.strip()
         elif widget == "switch":
             found[name] = text == "true"
         elif widget == "lines":
-            found[name] = [_unescape(line) for line in text.split("\n") if line]
+            found[name] = [written.unescape(line) for line in text.split("\n") if line]
         elif text.strip() or (text and widget == "textarea"):
-            found[name] = _value(schema, text)
+            found[name] = written.value(schema, text)
     return found
 
 
 def values(kind: str, name: str, text: str) -> list[Any]:
     """One value of a field on each line that is not blank, as a batch varies it."""
     prop = kinds.schema(kind)["properties"][name]
-    found = [_value(_flat(prop), _unescape(line)) for line in text.split("\n") if line.strip()]
-    return [_counted(each) for each in found] if _flat(prop).get("type") in {"integer", "number"} else found
+    found = [written.value(written.flat(prop), written.unescape(line)) for line in text.split("\n") if line.strip()]
+    return (
+        [written.counted(each) for each in found] if written.flat(prop).get("type") in {"integer", "number"} else found
+    )
+
+
+def as_query(kind: str, typed: Typed) -> dict[str, str]:
+    """What is typed, as values of an address; of rows each control by its number."""
+    properties = kinds.schema(kind)["properties"]
+    found: dict[str, str] = {}
+    for name, value in typed.items():
+        if isinstance(value, str):
+            found[name] = value
+            continue
+        parts = written.ROWS[written.hints(properties[name])["widget"]]
+        for number, pair in enumerate(value):
+            found |= {f"{name}.{number}.{part}": text for part, text in zip(parts, pair, strict=True)}
+    return found
 
 
 def lines(varied: Sequence[Any]) -> str:
     """Values as they would have been typed: what `values` reads."""
-    return "\n".join(("on" if each else "off") if isinstance(each, bool) else _escape(_number(each)) for each in varied)
+    return "\n".join(
+        ("on" if each else "off") if isinstance(each, bool) else written.escape(written.number(each)) for each in varied
+    )
 
 
 def can_vary(field: Field) -> bool:
     """Whether one line of text can stand for a value of this field."""
-    return field.widget not in {"messages", "lines"}
+    return field.widget not in {*written.ROWS, "lines"}
 
 
 def _field(
-    name: str, prop: Mapping[str, Any], typed: str | list[Turn] | None, models: Sequence[ModelChoice], **marks: Any
+    name: str, prop: Mapping[str, Any], typed: str | list[Pair] | None, models: Sequence[ModelChoice], **marks: Any
 ) -> Field:
-    hints = _hints(prop)
+    hints = written.hints(prop)
     widget = hints["widget"]
-    shown = typed if typed is not None else _as_typed(widget, prop.get("default"))
+    shown = typed if typed is not None else written.as_typed(widget, prop.get("default"))
     value = shown if isinstance(shown, str) else ""
     whole = prop.get("type") == "integer"
     return Field(
@@ -181,14 +214,15 @@ def _field(
         widget=widget,
         advanced=bool(hints.get("advanced")),
         value=value,
-        turns=shown if isinstance(shown, list) else [],
-        choices=_choices(prop, hints, value, models),
+        rows=shown if isinstance(shown, list) else [],
+        choices=_choices(prop, hints, [value] if isinstance(shown, str) else [row[0] for row in shown], models),
         minimum=prop.get("minimum", prop.get("exclusiveMinimum")),
         maximum=prop.get("maximum", prop.get("exclusiveMaximum")),
-        step=_number(hints.get("step", 1 if whole else "any")),
+        step=written.number(hints.get("step", 1 if whole else "any")),
         unit=str(hints.get("unit", "")),
         placeholder=str(hints.get("placeholder", "" if hints.get("advanced") else _sample(prop))),
         max_length=prop.get("maxLength"),
+        media=cast(tuple[Media, ...], tuple(str(hints.get("media", "")).split())),
         **marks,
     )
 
@@ -204,87 +238,17 @@ def _sample(prop: Mapping[str, Any]) -> str:
 
 
 def _choices(
-    prop: Mapping[str, Any], hints: Mapping[str, Any], value: str, models: Sequence[ModelChoice]
+    prop: Mapping[str, Any], hints: Mapping[str, Any], values: Sequence[str], models: Sequence[ModelChoice]
 ) -> list[Choice]:
     """The values to choose among; first an empty one where the setting may be left out."""
-    if hints["widget"] == "model":
+    if hints["widget"] in {"model", "adapters"}:
         found = [Choice(model.name, model.title) for model in models if model.task == hints.get("task")]
-        if value and all(choice.value != value for choice in found):
-            # What was asked for stays visible, with the error that says it is not there.
-            found.append(Choice(value, value))
+        for value in dict.fromkeys(values):
+            if value and all(choice.value != value for choice in found):
+                # What was asked for stays visible, with the error that says it is not there.
+                found.append(Choice(value, value))
     else:
         unit = f" {hints['unit']}" if "unit" in hints else ""
-        found = [Choice(_number(each), f"{_number(each)}{unit}") for each in prop.get("enum", ())]
+        found = [Choice(written.number(each), f"{written.number(each)}{unit}") for each in prop.get("enum", ())]
     blank = str(hints.get("placeholder", "")) or AUTOMATIC
     return [Choice("", blank), *found] if found and prop.get("nullable") else found
-
-
-def _flat(prop: Mapping[str, Any]) -> dict[str, Any]:
-    """`X | None` as X that is nullable: what pydantic writes as an anyOf of two."""
-    choices = prop.get("anyOf")
-    if not choices:
-        return {**prop, "enum": [prop["const"]]} if "const" in prop else dict(prop)
-    merged: dict[str, Any] = {"nullable": any(each.get("type") == "null" for each in choices)}
-    for each in choices:
-        if each.get("type") != "null":
-            merged |= each
-    return merged | {name: value for name, value in prop.items() if name != "anyOf"}
-
-
-def _hints(prop: Mapping[str, Any]) -> dict[str, Any]:
-    """The `x-ui` hints, with a widget in any case: a kind from elsewhere may have forgotten them."""
-    return {"widget": "text", **prop.get("x-ui", {})}
-
-
-def _as_typed(widget: str, value: Any) -> str | list[Turn]:
-    if widget == "messages":
-        return [(turn["role"], turn["content"]) for turn in value or ()]
-    if widget == "lines":
-        return "\n".join(_escape(line) for line in value or ())
-    return "" if value is None else _number(value)
-
-
-def _number(value: Any) -> str:
-    """A value as a person writes it: 2 and not 2.0, true and not True."""
-    if isinstance(value, bool):
-        return "true" if value else ""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    return str(value)
-
-
-def _value(schema: Mapping[str, Any], text: str) -> Any:
-    """Text as the schema's own value where it is one of a list, else as it is: pydantic reads numbers from text."""
-    for each in schema.get("enum", ()):
-        if _number(each) == text:
-            return each
-    return text.strip() if schema.get("type") in {"integer", "number"} else text
-
-
-def _counted(text: Any) -> Any:
-    """A number that is written as one; what is none stays text, and is refused with its own words."""
-    try:
-        return from_json(text)
-    except (TypeError, ValueError):
-        return text
-
-
-def _turns(form: MultiDict[str, str], name: str) -> list[Turn]:
-    """Turns that say something, in the order of their numbers."""
-    found: list[Turn] = []
-    for number in range(MAX_TURNS):
-        content = form.get(f"{name}.{number}.content", "").replace("\r\n", "\n")
-        if content:
-            found.append((form.get(f"{name}.{number}.role", "user"), content))
-    return found
-
-
-# One text a line: a line break within a text is written \n, and a backslash twice.
-
-
-def _escape(line: str) -> str:
-    return line.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _unescape(line: str) -> str:
-    return "\\".join(part.replace("\\n", "\n") for part in line.split("\\\\"))

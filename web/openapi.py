@@ -8,6 +8,7 @@ from flask_openapi.openapi import OpenAPI
 
 from shared import kinds
 from web.answers import json_answer
+from web.api.upload_bodies import StagedBody
 from web.auth import needed, needs
 
 pages = Blueprint("openapi", __name__)
@@ -43,6 +44,7 @@ def _mended(app: OpenAPI, made: dict[str, Any]) -> dict[str, Any]:
     made["openapi"] = VERSION
     schemas = made["components"]["schemas"]
     _describe_params(schemas)
+    _describe_uploads(made)
     for path, item in made["paths"].items():
         for method, operation in item.items():
             if method in _METHODS:
@@ -61,6 +63,16 @@ def _describe_params(schemas: dict[str, Any]) -> None:
     schemas["JobRequest"]["properties"]["params"] = {"anyOf": choices, "description": "The params of the kind."}
     for request in ("JobRequest", "BatchRequest", "Step"):
         schemas[request]["properties"]["kind"] |= {"enum": kinds.names()}
+
+
+def _describe_uploads(made: dict[str, Any]) -> None:
+    """Two addresses answer with an upload, or with how far one in pieces is."""
+    schema = StagedBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    made["components"]["schemas"]["StagedBody"] = schema
+    either = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("UploadBody", "StagedBody")]}
+    for path, method, status in (("/api/uploads", "post", "201"), ("/api/uploads/{upload_id}", "get", "200")):
+        made["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"] = either
 
 
 def _moved(schema: Any, kind: str) -> Any:
@@ -98,6 +110,8 @@ _HEADERS = {
     ("get", "/api/batches/{batch_id}"): ("If-None-Match",),
     ("get", "/api/jobs/{job_id}"): ("Prefer", "If-None-Match"),
     ("get", "/api/jobs/{job_id}/events"): ("Last-Event-ID",),
+    ("post", "/api/uploads"): ("Idempotency-Key", "Content-Digest", "Upload-Length", "Upload-Metadata"),
+    ("patch", "/api/uploads/{upload_id}"): ("Upload-Offset",),
     ("get", "/api/artifacts/{artifact_id}"): ("Range", "If-None-Match"),
     ("get", "/api/artifacts/{artifact_id}/thumbnail"): ("If-None-Match",),
 }
@@ -111,6 +125,10 @@ _ANSWERS = {
 }
 _MEANINGS = {
     "Idempotency-Key": "1 to 255 visible characters; the same key with the same body answers with what it made.",
+    "Content-Digest": "`sha-256=:…:` of the body (RFC 9530): it is checked.",
+    "Upload-Length": "Begins an upload in pieces of this many bytes in all.",
+    "Upload-Metadata": "Of an upload in pieces: `filename`, `filetype` and `sha256`, each with its value in base64.",
+    "Upload-Offset": "How many bytes have arrived before this piece.",
     "Prefer": "`wait=N` holds the answer for up to N seconds, at most 60, until the job changes.",
     "If-None-Match": "The last ETag; 304 while nothing has changed.",
     "Last-Event-ID": "The id of the last event that arrived; what came later follows.",

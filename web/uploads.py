@@ -54,6 +54,8 @@ def allow_length() -> None:
 def receive(part: str, *media_types: str) -> Iterator[Upload]:
     """The file of this request: in the named part of a form, or, in one of these types, the body itself.
 
+    A type that ends in a slash stands for all that begin so.
+
     Raises:
         Unreadable: it did not arrive whole.
         WrongMedia: the body is neither a form nor of one of these types.
@@ -61,7 +63,7 @@ def receive(part: str, *media_types: str) -> Iterator[Upload]:
     try:
         if request.mimetype == "multipart/form-data":
             yield _from_form(part)
-        elif request.mimetype in media_types:
+        elif _is_one_of(request.mimetype, media_types):
             with TemporaryFile() as file:
                 _spool(file)
                 yield Upload(file, "", request.mimetype)
@@ -70,6 +72,10 @@ def receive(part: str, *media_types: str) -> Iterator[Upload]:
             raise WrongMedia(f"Send a form (multipart/form-data) with the file in “{part}”, or a body of type {taken}.")
     except ClientDisconnected as error:
         raise cut_off() from error
+
+
+def _is_one_of(media_type: str, known: tuple[str, ...]) -> bool:
+    return any(media_type == each or (each.endswith("/") and media_type.startswith(each)) for each in known)
 
 
 def _from_form(part: str) -> Upload:

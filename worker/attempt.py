@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from shared import artifacts, library
 from shared.artifacts import NewArtifact
 from shared.db import Database
-from shared.errors import Superseded
+from shared.errors import JobError, NotFound, Superseded
 from shared.job import Job, Progress, Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
@@ -101,7 +101,10 @@ class Attempt:
 
     def input(self, ref: str) -> InputFile:
         """An artifact of the owner, as a copy in the work folder."""
-        artifact = artifacts.get(self._db, self.job.owner_id, ref)
+        try:
+            artifact = artifacts.get(self._db, self.job.owner_id, ref)
+        except NotFound as error:
+            raise JobError("input_missing", "A file that this job needs was deleted. Choose another one.") from error
         path = self.workdir / f"input-{artifact.id}"
         if not path.exists():
             self._storage.fetch(artifact.key, path, artifact.sha256)

@@ -17,6 +17,7 @@ from shared.errors import AtelierError
 from shared.logging import begin as begin_logging
 from shared.queue import Ringer
 from shared.settings import Settings
+from shared.staging import Staging
 from shared.storage import Storage
 
 GARBAGE_GRACE_S = 3600.0
@@ -95,6 +96,7 @@ class Beat:
         try:
             devices.forget(self._db)
             ticks.forget(self._db)
+            Staging(self._settings.home).forget()
             stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
             while artifacts.discard_orphans(self._db, stale, self._storage.delete):
                 pass

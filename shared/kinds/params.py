@@ -89,6 +89,13 @@ class Params(BaseModel):
 
     @classmethod
     @cache
+    def adapter_tasks(cls) -> dict[str, Task]:
+        """The fields that list adapters, each a library model and its weight, with the task that the models serve."""
+        hints = {name: _hints(field) for name, field in cls.model_fields.items()}
+        return {name: hint["task"] for name, hint in hints.items() if hint.get("widget") == "adapters"}
+
+    @classmethod
+    @cache
     def input_media(cls) -> dict[str, tuple[Media, ...]]:
         """The fields that name an artifact to read, each with what that may be."""
         hints = {name: _hints(field) for name, field in cls.model_fields.items()}

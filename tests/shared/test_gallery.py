@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
-from shared import artifacts, gallery, library
+from shared import artifacts, gallery, library, thumbnails
 from shared.db import Database
 from shared.errors import Invalid, NotFound
 from shared.gallery import Item
@@ -18,7 +18,6 @@ from shared.owners import Owner
 from shared.settings import Settings
 from shared.storage import Storage
 from tests.web.driving import Driver
-from worker import thumbnails
 from worker.attempt import Attempt
 from worker.engines.film import write_film
 from worker.residency import Residency, process_memory

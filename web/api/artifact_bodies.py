@@ -9,10 +9,10 @@ from web.api.bodies import Answer, Strict
 
 
 class ArtifactBody(Answer):
-    """A file that a job made."""
+    """A file that a job made, or that was uploaded."""
 
     id: str
-    role: Literal["output", "preview", "model", "checkpoint", "log"]
+    role: Literal["output", "preview", "model", "checkpoint", "log", "input"]
     name: str
     media_type: str
     size: int = Field(description="Bytes.")

@@ -45,7 +45,10 @@ SHOWN = {
     "audio/x-wav",
     "audio/flac",
     "audio/mpeg",
+    "audio/ogg",
     "video/mp4",
+    "video/webm",
+    "text/vtt",
     "text/plain",
 }
 """Types that a browser shows without running anything."""
@@ -93,14 +96,14 @@ def unstar(path: ArtifactPath) -> Response:
 @api.get("/<artifact_id>/thumbnail", responses={200: {"content": {"image/webp": {"schema": {"type": "string"}}}}})
 @needs("jobs:read")
 def thumbnail(path: ArtifactPath) -> BaseResponse:
-    """A small picture of a picture, 512 pixels at most; one that is small itself, or older than thumbnails, whole."""
+    """A small picture of a picture or a film, 512 pixels at most; a picture that is small, or old, comes whole."""
     here = site()
     artifact = artifacts.get(here.db, identity().owner.id, path.artifact_id)
-    if not artifact.media_type.startswith("image/"):
-        raise NotFound("This artifact is no picture.")
     key, media_type = artifact.key, artifact.media_type
     if artifact.thumb_key:
         key, media_type = artifact.thumb_key, "image/webp"
+    elif not artifact.media_type.startswith("image/"):
+        raise NotFound("This artifact is no picture.")
     chunks = here.storage.stream(key)
     answer = Response(chain([next(chunks, b"")], chunks), mimetype=media_type)
     _make_safe(answer, artifact, inline=True)

@@ -80,7 +80,7 @@ def listed_body(item: Item) -> dict[str, Any]:
     return artifact_body(artifact) | {
         "width": artifact.width,
         "height": artifact.height,
-        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if picture else None,
+        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if picture or artifact.thumb_key else None,
         "starred_at": artifact.starred_at.isoformat() if artifact.starred_at else None,
         "created_at": artifact.created_at.isoformat(),
         "job_id": artifact.job_id,
@@ -90,6 +90,17 @@ def listed_body(item: Item) -> dict[str, Any]:
         "model_version": item.model_version,
         "seed": item.own_seed,
         "params": item.params,
+    }
+
+
+def upload_body(artifact: Artifact) -> dict[str, Any]:
+    """A file that was uploaded."""
+    seen = artifact.media_type.startswith("image/") or artifact.thumb_key is not None
+    return artifact_body(artifact) | {
+        "width": artifact.width,
+        "height": artifact.height,
+        "thumbnail": f"/api/artifacts/{artifact.id}/thumbnail" if seen else None,
+        "created_at": artifact.created_at.isoformat(),
     }
 
 

@@ -9,6 +9,7 @@ from shared.errors import AtelierError
 from shared.job import JobState
 from web.auth import csrf_token, identity
 from web.pages import (
+    attached,
     batch,
     batches,
     create,
@@ -26,11 +27,13 @@ from web.pages import (
     new_batch,
     new_workflow,
     offline,
+    palette,
     places,
     schedule,
     schedules,
     sentences,
     translation,
+    usable,
     wording,
     workflow,
     workflows,
@@ -93,18 +96,22 @@ def register(app: Flask) -> None:
         SMALL=places.SMALL,
         STYLES=STYLES,
         asset=asset,
+        chosen_file=attached.chosen,
         csrf_token=csrf_token,
         event_sentence=wording.event_sentence,
         icon_address=icon_address,
+        kind_groups=palette.groups,
         language_tag=translation.tag,
         live_jobs=_live_jobs,
         may=places.may,
         other_language=language.switch,
         places=places.places,
         plural=translation.plural,
+        recent_files=attached.recent,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
         theme=_theme,
+        uses_of=usable.uses,
     )
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

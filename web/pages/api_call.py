@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from shared import kinds
 from shared.errors import Invalid
 from web import forms
-from web.forms import Typed
+from web.written import Typed
 
 KEY = "ATELIER_API_KEY"
 

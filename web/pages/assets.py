@@ -11,10 +11,10 @@ _STATIC = Path(__file__).parents[1] / "static"
 _UNKNOWN_ICON = "file"
 
 STYLES = (
-    "tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "jobs",
-    "workflows",
+    "tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "inputs",
+    "jobs", "workflows",
 )  # fmt: skip
-SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "picture", "create", "jobs", "job")
+SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "inputs", "picture", "create", "jobs", "job")
 
 
 def asset(name: str) -> str:

@@ -18,7 +18,8 @@ from shared.batch_files import JsonLines
 from shared.errors import FieldError
 from shared.variations import Mode, Varied
 from web import forms
-from web.forms import Field, Typed
+from web.forms import Field
+from web.written import Typed
 
 Way = Literal["vary", "list", "file"]
 
@@ -138,14 +139,7 @@ def general(errors: Sequence[FieldError], fields: Sequence[Field]) -> list[str]:
 
 def address(kind: str, typed: Typed) -> dict[str, str]:
     """What was typed, as the query values that fill the form with it again."""
-    found = {"kind": kind}
-    for name, text in typed.items():
-        if isinstance(text, str):
-            found[name] = text
-            continue
-        for number, (role, content) in enumerate(text):
-            found |= {f"{name}.{number}.role": role, f"{name}.{number}.content": content}
-    return found
+    return {"kind": kind} | forms.as_query(kind, typed)
 
 
 def varied_address(form: BatchForm) -> dict[str, str]:

@@ -14,13 +14,16 @@ from shared.errors import FieldError, Invalid, NotFound
 from shared.placeholders import placeholders
 from web import forms
 from web.auth import identity, needs
-from web.forms import ModelChoice, Typed
+from web.forms import ModelChoice
 from web.pages import polling
 from web.pages.api_call import api_call
+from web.pages.attached import attached
 from web.pages.estimate import estimate
 from web.pages.presets import chips
 from web.pages.rows import rows_of
 from web.site import site
+from web.uploads import takes_upload
+from web.written import Typed
 
 pages = Blueprint("create", __name__)
 
@@ -40,12 +43,14 @@ def show() -> str:
 
 @pages.post("/")
 @needs("jobs:write")
+@takes_upload
 def submit() -> Response | tuple[str, int]:
     """Submit the form; the same form sent twice is one job."""
     kind = known(request.form.get("kind", ""))
     token = request.form.get("token", "")
     typed = forms.from_form(kind, request.form, complete=True)
     try:
+        typed |= attached(kind)
         params = kinds.validate(kind, forms.params(kind, typed), strict=False)
         made = jobs.submit(
             site().db,
@@ -68,11 +73,34 @@ def expect() -> str:
     return render_template("create/estimate.html", estimate=estimate(kind, typed))
 
 
+@pages.post("/create/attach")
+@needs("jobs:write")
+@takes_upload
+def attach() -> tuple[str, int]:
+    """A field drawn anew with the file that is sent; without one, with the file that its `ref` names."""
+    kind, name = known(request.form.get("kind", "")), request.form.get("field", "")
+    if name not in kinds.params_class(kind).input_media():
+        raise NotFound("There is no such field.")
+    typed: Typed = {name: request.form.get("ref", "")}
+    errors: list[FieldError] = []
+    try:
+        typed |= attached(kind)
+    except Invalid as error:
+        errors = error.errors
+    field = next(each for each in forms.fields(kind, typed, (), errors) if each.name == name)
+    return render_template("create/attached.html", f=field), 422 if errors else 200
+
+
 @pages.post("/create/api-call")
 @needs("jobs:read")
-def call() -> str:
+@takes_upload
+def call() -> str | tuple[str, int]:
     """The API call of what is typed: alone for a script, else the page with it open."""
     kind, typed = _sent()
+    try:
+        typed |= attached(kind) if identity().may("jobs:write") else {}
+    except Invalid as error:
+        return _page(kind, typed, errors=error.errors, token=request.form.get("token", ""), calling=True), 422
     if "HX-Request" in request.headers:
         return render_template("create/api_call.html", call=api_call(request.host_url, kind, typed))
     return _page(kind, typed, token=request.form.get("token", ""), calling=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from shared import kinds, library
 from shared.outlook import MOST_AHEAD, Outlook, outlook
 from web.auth import identity
-from web.forms import Typed
 from web.pages.translation import _, plural
 from web.pages.wording import duration
 from web.site import site
+from web.written import Typed
 
 
 @dataclass(frozen=True)

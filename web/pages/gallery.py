@@ -16,6 +16,7 @@ from web.auth import identity, needs
 from web.pages.login import local_path
 from web.pages.settings import settings
 from web.pages.translation import _
+from web.pages.usable import uses
 from web.site import site
 
 pages = Blueprint("gallery", __name__, url_prefix="/gallery")
@@ -91,11 +92,24 @@ def selection() -> Response | tuple[str, int]:
     return zip_answer(found)
 
 
+@pages.get("/<artifact_id>/use")
+@needs("jobs:read")
+def use(artifact_id: str) -> Response | str:
+    """On to the form of the kind that takes it as an input; where there are several, to choose among."""
+    item = _one(artifact_id)
+    found = uses(item.artifact)
+    if len(found) == 1:
+        return redirect(found[0].address, 303)
+    return render_template("gallery/use.html", item=item, uses=found)
+
+
 @pages.get("/compare")
 @needs("jobs:read")
 def compare() -> str:
     """Two pictures side by side, and what differs in how they were made."""
     first, second = (_one(request.args.get(name, "")) for name in ("a", "b"))
+    if not all(each.artifact.media_type.startswith("image/") for each in (first, second)):
+        raise Invalid(_("Select two pictures to compare."))
     rows = _rows(first, second)
     return render_template(
         "gallery/compare.html",
@@ -127,6 +141,7 @@ def _seen() -> dict[str, Any]:
     found = gallery.page(
         site().db,
         owner_id,
+        media=gallery.SEEN,
         starred=bool(asked["starred"]),
         search=asked["q"] or None,
         model=asked["model"] or None,
@@ -176,7 +191,10 @@ def _chosen(chosen: Sequence[str], *, compared: bool) -> list[Item]:
         raise Invalid(_("Select at least one picture."), field="pick")
     if compared and len(set(chosen)) != 2:
         raise Invalid(_("Select two pictures to compare."), field="pick")
-    return gallery.items(site().db, identity().owner.id, chosen)
+    found = gallery.items(site().db, identity().owner.id, chosen)
+    if compared and not all(item.artifact.media_type.startswith("image/") for item in found):
+        raise Invalid(_("Select two pictures to compare."), field="pick")
+    return found
 
 
 def _one(artifact_id: str) -> Item:

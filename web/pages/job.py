@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import artifacts, dependencies, jobs, kinds, listing
+from shared import artifacts, dependencies, jobs, kinds, listing, uploads
 from shared.errors import NotFound
 from shared.job import Job, JobState
 from shared.placeholders import placeholders
@@ -17,7 +17,7 @@ from web.auth import identity, needs
 from web.pages import progress, repairs
 from web.pages.failures import failure
 from web.pages.login import local_path
-from web.pages.outputs import Outputs, outputs
+from web.pages.outputs import Outputs, Shown, outputs, shown
 from web.pages.rows import kind_words
 from web.pages.settings import settings
 from web.site import site
@@ -111,15 +111,16 @@ def _seen(job: Job) -> dict[str, Any]:
     place = listing.position(here.db, job)
     linked = bool(job.workflow_id or job.waits or job.needed)
     needs = dependencies.needs(here.db, job.id) if linked else []
-    shown = outputs(here.storage, files, code=_makes_code(job.kind))
+    files_shown = outputs(here.storage, files, code=_makes_code(job.kind))
     return {
         "job": job,
         "kind_title": title,
         "kind_icon": icon,
         "failure": failure(job),
         "repair": repairs.repair(job) if job.state is JobState.FAILED else None,
-        "files": shown,
-        "tail": _tail(shown),
+        "files": files_shown,
+        "given": _given(job),
+        "tail": _tail(files_shown),
         "settings": _settings(job),
         "events": listing.events_of(here.db, job.owner_id, job.id),
         "fraction": progress.fraction(job),
@@ -133,10 +134,25 @@ def _seen(job: Job) -> dict[str, Any]:
     }
 
 
+def _given(job: Job) -> list[tuple[str, Shown | None]]:
+    """The files that the job names, by the titles of their fields; None for one that is gone."""
+    here, media = site(), kinds.params_class(job.kind).input_media() if job.kind in kinds.names() else {}
+    named = {name: ref for name in media if isinstance(ref := job.params.get(name), str)}
+    found = uploads.of_ids(here.db, job.owner_id, list(named.values()))
+    properties = kinds.schema(job.kind)["properties"] if named else {}
+    return [
+        (properties[name].get("title", name), shown(here.storage, found[ref]) if ref in found else None)
+        for name, ref in named.items()
+    ]
+
+
 def _settings(job: Job) -> list[tuple[str, str, str | None]]:
     """The job's params by their titles, in the order of the form, a model with its page; the seed, if one was drawn."""
-    found = settings(job.kind, {"seed": job.seed, **job.params})
-    models = kinds.params_class(job.kind).model_tasks() if job.kind in kinds.names() else {}
+    declared = kinds.params_class(job.kind) if job.kind in kinds.names() else None
+    models, media = (declared.model_tasks(), declared.input_media()) if declared else ({}, {})
+    # Files that are named stand among the inputs, with what is in them.
+    params = {name: value for name, value in job.params.items() if name not in media}
+    found = settings(job.kind, {"seed": job.seed, **params})
     return [
         (each.title, each.words, url_for("model.show", name=each.words) if each.name in models else None)
         for each in found

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shared import batches, kinds
+from shared import batches
 from shared.batch import Batch
 from shared.errors import FieldError, Invalid, TooMany, WrongMedia
 from shared.sources import Source
@@ -19,6 +19,7 @@ from web import forms
 from web.api.batches import file_source
 from web.auth import identity, needs
 from web.pages import batch_forms
+from web.pages.attached import attached
 from web.pages.batch_forms import MAX_TITLE, TITLE, BatchForm
 from web.pages.create import known, models, prefilled
 from web.pages.translation import _
@@ -44,10 +45,15 @@ def show() -> str:
 
 @pages.post("/begin")
 @needs("jobs:write")
-def begin() -> Response | str:
+@takes_upload
+def begin() -> Response | tuple[str, int] | str:
     """From Create, with what was typed there: by its address, or at once where that would be too long."""
     kind = known(request.form.get("kind", ""))
     typed = forms.from_form(kind, request.form, complete=True)
+    try:
+        typed |= attached(kind)
+    except Invalid as error:
+        return _page(BatchForm(kind, typed=typed), errors=error.errors), 422
     query = urlencode(batch_forms.address(kind, typed))
     if len(query) > MAX_ADDRESS:
         return _page(BatchForm(kind, typed=typed))
@@ -62,9 +68,10 @@ def submit() -> Response | tuple[str, int] | str:
     kind = known(request.form.get("kind", ""))
     asked = batch_forms.read(kind, request.form, complete=True)
     token = request.form.get("token", "")
-    if "count" in request.form:
-        return _page(asked, token=token)
     try:
+        asked = replace(asked, typed=asked.typed | attached(kind))
+        if "count" in request.form:
+            return _page(asked, token=token)
         made = _submit(asked, token)
     except Invalid as error:
         return _page(asked, errors=error.errors, token=token), error.status
@@ -112,7 +119,6 @@ def _page(asked: BatchForm, *, errors: Sequence[FieldError] = (), token: str = "
         "batches/new.html",
         asked=asked,
         kind=kind,
-        kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
         fields=fields,
         vary=batch_forms.vary_fields(asked, fields, errors),
         roles=forms.ROLES,

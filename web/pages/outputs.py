@@ -1,4 +1,4 @@
-"""A job's artifacts as its page shows them: pictures, sounds, text in place, everything as a download."""
+"""A job's files as its page shows them: what can be seen, heard or read in place, everything as a download."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,16 @@ from typing import Literal
 from shared.errors import NotFound, Unavailable
 from shared.job import Artifact
 from shared.storage import Storage
+from web.pages.tables import CSV, JSON_LINES, Table, numbers, table
 
-Shape = Literal["picture", "sound", "text", "code", "file"]
+Shape = Literal["picture", "sound", "film", "text", "code", "table", "file"]
 
 MAX_SHOWN = 200_000
 """Bytes of a text that are shown in the page; the rest is in the download."""
 
 _PICTURES = {"image/png", "image/jpeg", "image/webp"}
-_CODE = {"application/json", "application/javascript", "application/sql", "application/x-sh", "application/yaml"}
+_TABLES = {*CSV, *JSON_LINES, "application/json"}
+_CODE = {"application/javascript", "application/sql", "application/x-sh", "application/yaml"}
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,18 @@ class Shown:
     shape: Shape
     text: str | None = None
     cut: bool = False
+    table: Table | None = None
+    fact: str | None = None
 
     @property
     def url(self) -> str:
         """Where its bytes are."""
         return f"/api/artifacts/{self.artifact.id}"
+
+    @property
+    def poster(self) -> str | None:
+        """Where the small picture of a film is."""
+        return f"{self.url}/thumbnail" if self.artifact.thumb_key else None
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,11 @@ class Outputs:
         """The results of these shapes."""
         return [each for each in self.results if each.shape in shapes]
 
+    @property
+    def tracks(self) -> list[Shown]:
+        """Subtitles that a player can show with the film beside them."""
+        return [each for each in self.results if each.artifact.media_type.startswith("text/vtt")]
+
 
 def outputs(storage: Storage, files: Sequence[Artifact], *, code: bool) -> Outputs:
     """The artifacts of a job by what a reader does with them; `code` says that its text is a program."""
@@ -53,9 +67,14 @@ def outputs(storage: Storage, files: Sequence[Artifact], *, code: bool) -> Outpu
     return Outputs(results, logs, previews[-1] if previews else None)
 
 
-def is_picture(artifact: Artifact) -> bool:
-    """Whether a browser shows it as a picture."""
-    return artifact.media_type in _PICTURES
+def shown(storage: Storage, artifact: Artifact) -> Shown:
+    """One file, such as a job's input."""
+    return _shown(storage, artifact, code=False)
+
+
+def has_picture(artifact: Artifact) -> bool:
+    """Whether a list can show a picture of it: it is one, or a film with a poster."""
+    return artifact.media_type in _PICTURES or artifact.thumb_key is not None
 
 
 def _shown(storage: Storage, artifact: Artifact, *, code: bool) -> Shown:
@@ -64,7 +83,17 @@ def _shown(storage: Storage, artifact: Artifact, *, code: bool) -> Shown:
         return Shown(artifact, "picture")
     if kind.startswith("audio/"):
         return Shown(artifact, "sound")
-    if kind.startswith("text/") or (code and kind in _CODE):
+    if kind.startswith("video/"):
+        return Shown(artifact, "film")
+    if kind in _TABLES:
+        text, cut = _read(storage, artifact), artifact.size > MAX_SHOWN
+        rows = table(text, kind, cut=cut) if text else None
+        if rows is not None:
+            return Shown(artifact, "table", text, cut, rows)
+        return Shown(artifact, "code", text, cut)
+    if kind == "application/x-npy" or artifact.name.endswith(".npy"):
+        return Shown(artifact, "file", fact=numbers(_head(storage, artifact)))
+    if kind.startswith("text/") or kind == "application/x-subrip" or (code and kind in _CODE):
         shape: Shape = "text" if kind == "text/plain" and not code else "code"
         text = _read(storage, artifact)
         return Shown(artifact, shape, text, cut=artifact.size > MAX_SHOWN)
@@ -73,7 +102,17 @@ def _shown(storage: Storage, artifact: Artifact, *, code: bool) -> Shown:
 
 def _read(storage: Storage, artifact: Artifact) -> str | None:
     try:
-        found = b"".join(storage.stream(artifact.key, 0, min(artifact.size, MAX_SHOWN))) if artifact.size else b""
+        return _beginning(storage, artifact, MAX_SHOWN).decode("utf-8", "replace")
     except (NotFound, Unavailable):
         return None
-    return found.decode("utf-8", "replace")
+
+
+def _head(storage: Storage, artifact: Artifact) -> bytes:
+    try:
+        return _beginning(storage, artifact, 1024)
+    except (NotFound, Unavailable):
+        return b""
+
+
+def _beginning(storage: Storage, artifact: Artifact, most: int) -> bytes:
+    return b"".join(storage.stream(artifact.key, 0, min(artifact.size, most))) if artifact.size else b""

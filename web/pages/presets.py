@@ -1,6 +1,6 @@
 """The starting points that a kind offers, as links that fill its form: they need no script and can be shared."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from flask import url_for
 
 from shared import kinds
 from web import forms
-from web.forms import Typed
+from web.written import Typed
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,6 @@ def chips(kind: str, typed: Typed, models: Collection[str]) -> list[Chip]:
             continue
         wanted = forms.from_params(kind, preset.params)
         current = bool(typed) and all(typed.get(name) == text for name, text in wanted.items())
-        found.append(Chip(preset.title, url_for("create.show", kind=kind, **_query(wanted)), current))
-    return found
-
-
-def _query(typed: Mapping[str, Any]) -> dict[str, Any]:
-    """What is typed, as values of an address; a conversation by its turns."""
-    found: dict[str, Any] = {}
-    for name, value in typed.items():
-        if isinstance(value, str):
-            found[name] = value
-            continue
-        for number, (role, content) in enumerate(value):
-            found |= {f"{name}.{number}.role": role, f"{name}.{number}.content": content}
+        query: dict[str, Any] = {"kind": kind} | forms.as_query(kind, wanted)
+        found.append(Chip(preset.title, url_for("create.show", **query), current))
     return found

@@ -9,7 +9,7 @@ from shared.errors import NotFound
 from shared.job import Artifact, Job, JobState
 from web.auth import identity
 from web.pages import polling, progress
-from web.pages.outputs import is_picture
+from web.pages.outputs import has_picture
 from web.site import site
 
 
@@ -64,7 +64,7 @@ def kind_words(kind: str) -> tuple[str, str]:
 
 def _row(job: Job, files: Sequence[Artifact], waits_for: Sequence[Need]) -> Row:
     title, icon = kind_words(job.kind)
-    pictures = [each for each in files if is_picture(each) and each.role in {"output", "preview"}]
+    pictures = [each for each in files if has_picture(each) and each.role in {"output", "preview"}]
     return Row(
         job, title, icon, pictures[0] if pictures else None, progress.fraction(job), progress.short(job, waits_for)
     )

@@ -15,8 +15,10 @@ from shared.schedule import Schedule
 from web import forms
 from web.auth import identity, needs
 from web.pages import batch_forms, batch_grid, create, due, polling, repeats, schedule_form, schedule_rows
+from web.pages.attached import attached
 from web.pages.schedule_form import Draft
 from web.site import site
+from web.uploads import takes_upload
 
 pages = Blueprint("all_schedules", __name__, url_prefix="/schedules")
 
@@ -61,9 +63,14 @@ def new() -> str:
 
 @pages.post("/new")
 @needs("jobs:write")
+@takes_upload
 def make() -> AnyResponse | tuple[str, int] | str:
     """Make it, once however often the form is sent; or only draw it, for another kind, a preview, or from Create."""
     draft, here = _sent(), site()
+    try:
+        draft = _with_files(draft)
+    except Invalid as error:
+        return _page(draft, errors=error.errors), 422
     if request.form.get("draw") in {"create", "batch"}:
         return _begin(draft)
     if _only_drawn():
@@ -88,6 +95,7 @@ def edit(schedule_id: str) -> str:
 
 @pages.post("/<schedule_id>/edit")
 @needs("jobs:write")
+@takes_upload
 def change(schedule_id: str) -> AnyResponse | tuple[str, int] | str:
     """Change it; or only draw it again."""
     here = site()
@@ -97,6 +105,10 @@ def change(schedule_id: str) -> AnyResponse | tuple[str, int] | str:
     draft = _sent()
     if draft.asked.kind == content.kind:
         draft = replace(draft, kept=schedule_form.from_schedule(schedule).kept)
+    try:
+        draft = _with_files(draft)
+    except Invalid as error:
+        return _page(draft, schedule=schedule, errors=error.errors), 422
     if _only_drawn():
         return _page(draft, schedule=schedule)
     try:
@@ -117,6 +129,12 @@ def _sent() -> Draft:
         vary = {name: text for name, text in asked.vary.items() if name not in models}
         return replace(draft, asked=replace(asked, typed=typed, vary=vary))
     return replace(draft, own=draft.own | {"what": "batch"}) if request.form.get("draw") == "batch" else draft
+
+
+def _with_files(draft: Draft) -> Draft:
+    """With the files that came along named in their fields; raises Invalid where one is not taken."""
+    asked = draft.asked
+    return replace(draft, asked=replace(asked, typed=asked.typed | attached(asked.kind)))
 
 
 def _only_drawn() -> bool:
@@ -166,7 +184,6 @@ def _page(draft: Draft, *, schedule: Schedule | None = None, errors: Sequence[Fi
         wrong=own_wrong,
         first=first,
         general=batch_forms.general(errors, found),
-        kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
         fields=found,
         vary=vary,
         kept=[batch_grid.titles(kind).get(name, name) for name in draft.kept],

@@ -33,6 +33,16 @@ def settings(kind: str, given: Mapping[str, Any]) -> list[Setting]:
     ]
 
 
+def _in_a_row(each: Any) -> str:
+    """One of several: a turn of a conversation, an adapter with its weight, or a text."""
+    match each:
+        case {"role": role, "content": content}:
+            return _("%(name)s: %(value)s", name=word(role), value=content)
+        case {"model": model, **rest}:
+            return f"{model} × {rest['weight']:g}" if "weight" in rest else str(model)
+    return repr(each)
+
+
 def _words(value: Any, prop: Mapping[str, Any]) -> str:
     """A param as a reader sees it."""
     if isinstance(value, str) and value in prop.get("enum", ()):
@@ -42,10 +52,5 @@ def _words(value: Any, prop: Mapping[str, Any]) -> str:
     if isinstance(value, dict) and "from" in value:
         return _("from the step “%(step)s”", step=value["from"])
     if isinstance(value, list):
-        return "\n".join(
-            _("%(name)s: %(value)s", name=word(each["role"]), value=each["content"])
-            if isinstance(each, dict)
-            else repr(each)
-            for each in value
-        )
+        return "\n".join(_in_a_row(each) for each in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
