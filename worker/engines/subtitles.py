@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 #: Characters of a line, and lines shown together: what can be read in passing.
 _LINE, _LINES = 42, 2
 #: Parts of the picture's height: a letter, and what stays free below. Pixels: the smallest letter that can be read.
-_LETTER, _BELOW, _SMALLEST = 0.055, 0.05, 11
+_LETTER, _BELOW, _SMALLEST = 0.065, 0.05, 13
 #: Of a letter's height: how wide a letter is about, and how thick the dark rim that keeps it readable on any ground.
 _WIDTH, _RIM = 0.5, 0.1
 

@@ -5,6 +5,7 @@ A Whisper model hears half a minute at a time and says itself where the next hal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 RATE = 16_000
 #: Seconds heard in one go: bounds the memory that a long recording takes.
 _PART = 300.0
+#: Root mean square of a sound in which nobody speaks (60 dB below the loudest): Whisper hears words in it all the same.
+_SILENT = 0.001
 #: Whisper's own rules for a second try, with a little chance, where the first came out garbled, and for silence.
 _CARE: dict[str, Any] = {
     "temperature": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
@@ -90,7 +93,7 @@ class Recogniser:
             language = language or self._language(inputs["input_features"])
             made = self._segments(inputs, language, translate, lambda heard, offset=offset: on_step(offset + heard))
             found += [Segment(offset + one.start, offset + one.end, one.text) for one in made]
-        return Transcript(_in_order(found, len(sound) / RATE), language or "en")
+        return Transcript(_in_order(found, sound), language or "en")
 
     def _check(self, language: str | None, *, translate: bool) -> None:
         if translate and self.english_only:
@@ -187,12 +190,17 @@ def recogniser_size(source: ModelSource) -> int:
     return 2 * packed.stat().st_size if packed.is_file() else weights_size(source.folder)
 
 
-def _in_order(segments: list[Segment], seconds: float) -> list[Segment]:
+def _in_order(segments: list[Segment], sound: Sound) -> list[Segment]:
     """Those that say something, none beginning before the one before it has ended, all inside the recording."""
     kept: list[Segment] = []
+    seconds = len(sound) / RATE
     for one in segments:
         start = max(one.start, kept[-1].end if kept else 0.0)
         text, end = one.text.strip(), min(max(one.end, start), seconds)
-        if text and start < end:
+        if text and start < end and not _silent(sound[int(start * RATE) : math.ceil(end * RATE)]):
             kept.append(Segment(round(start, 3), round(end, 3), text))
     return kept
+
+
+def _silent(sound: Sound) -> bool:
+    return bool((sound**2).mean() < _SILENT**2)
