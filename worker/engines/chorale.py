@@ -123,12 +123,16 @@ def plan(steps: int, *, minor: bool, phrase: int = 16) -> Form:
 def compose(
     net: ChoraleNet, form: Form, *, seed: int, temperature: float, on_step: Callable[[int, int], object]
 ) -> Tensor:
-    """The tokens of a piece: [steps, voices]. `on_step(done, total)` is called after every eighth."""
+    """The tokens of a piece: [steps, voices]. `on_step(done, total)` is called after every eighth.
+
+    The last chord is made to be the tonic's: the network ends about one piece in four as if another phrase followed.
+    """
     generator = torch.Generator("cpu").manual_seed(seed)
     steps = len(form.beats)
     tokens = torch.zeros(steps, VOICES, dtype=torch.long)
     before, begun = torch.full((1, 1, VOICES), _SILENT), torch.zeros(1, 1, VOICES, dtype=torch.long)
     context, state = form.context()[None], None
+    final = int((form.last & (form.left == 0)).nonzero()[0])
     for step in range(steps):
         seen, state = net.remember(before, begun, context[:, step : step + 1], state)
         drawn = tokens[step].view(1, 1, VOICES)
@@ -136,11 +140,21 @@ def compose(
             scores = net.logits(seen, drawn, voice)[0, 0] / temperature
             if step == 0:
                 scores[HOLD] = -torch.inf
+            if step == final:
+                scores[_outside(form.minor, bass=voice == VOICES - 1)] = -torch.inf
             tokens[step, voice] = _draw(scores, generator)
         begun = (drawn != HOLD).long()
         before = torch.where(drawn == HOLD, before, drawn - 1)
         on_step(step + 1, steps)
     return tokens
+
+
+def _outside(minor: bool, *, bass: bool) -> Tensor:
+    """The tokens that are no part of the tonic's chord, [TOKENS]: holding on is none, and a bass is the tonic itself."""
+    tonic = 9 if minor else 0
+    chord = [tonic] if bass else [tonic, (tonic + (3 if minor else 4)) % 12, (tonic + 7) % 12]
+    pitches = (torch.arange(PITCHES) + LOWEST) % 12
+    return torch.cat([torch.tensor([True]), ~torch.isin(pitches, torch.tensor(chord))])
 
 
 def load_chorale(folder: Path) -> ChoraleNet:
