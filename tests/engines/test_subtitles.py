@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +14,7 @@ def test_a_long_sentence_is_shown_in_pieces_that_share_its_time():
     assert " ".join(cue.text for cue in made) == LONG.strip()
     assert max(len(cue.text) for cue in made) <= 92
     assert (made[0].start, made[-1].end) == (1, pytest.approx(13))
-    assert all(before.end == after.start for before, after in zip(made, made[1:], strict=False))
+    assert all(before.end == after.start for before, after in itertools.pairwise(made))
 
 
 def test_the_files_are_of_their_forms():
@@ -21,8 +23,7 @@ def test_the_files_are_of_their_forms():
         "1\n00:00:00,000 --> 00:00:01,500\nOne < two & three.\n\n2\n01:01:01,250 --> 01:01:02,000\nLater.\n"
     )
     assert vtt(shown) == (
-        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nOne &lt; two &amp; three.\n\n"
-        "01:01:01.250 --> 01:01:02.000\nLater.\n"
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nOne &lt; two &amp; three.\n\n01:01:01.250 --> 01:01:02.000\nLater.\n"
     )
 
 
@@ -40,6 +41,6 @@ def test_a_text_is_drawn_inside_the_picture_and_can_be_read_on_any_ground(size: 
     assert drawn.max() > 250
     assert drawn.min() < 10
     assert changed[:, 0].min() > size[1] * 0.1
-    assert 0 < changed[:, 1].min()
+    assert changed[:, 1].min() > 0
     assert changed[:, 1].max() < size[0] - 1
     assert draw(image, "") is image

@@ -52,7 +52,12 @@ def test_a_recording_becomes_text_times_and_subtitles(context: Context, noise: P
     ctx = context()
     run("transcribe_audio", ctx, model="tiny-whisper", source=ctx.give(noise, "audio/wav"))
     # then there are all the files, and the times are in order and inside the recording
-    assert [saved.name for saved in ctx.outputs] == ["transcript.txt", "segments.json", "subtitles.srt", "subtitles.vtt"]
+    assert [saved.name for saved in ctx.outputs] == [
+        "transcript.txt",
+        "segments.json",
+        "subtitles.srt",
+        "subtitles.vtt",
+    ]
     heard = _heard(ctx)
     assert heard["text"] + "\n" == ctx.outputs[0].text
     assert heard["language"] in {"en", "de"}
@@ -89,7 +94,9 @@ def test_it_hears_what_the_bare_library_hears(context: Context, library: Library
     assert len(texts) - len(heard) <= 1
 
 
-def test_a_sound_is_drawn_onto_a_shorter_video_that_starts_again(context: Context, noise: Path, film: Path, tmp_path):
+def test_a_sound_is_drawn_onto_a_shorter_video_that_starts_again(
+    context: Context, noise: Path, film: Path, tmp_path: Path
+):
     ctx = context()
     source, onto = ctx.give(noise, "audio/wav"), ctx.give(film, "video/mp4")
     run("transcribe_audio", ctx, model="tiny-whisper", source=source, onto=onto, subtitles="burnt_in")

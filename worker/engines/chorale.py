@@ -46,7 +46,13 @@ class Form:
         """As the network takes it: [steps, 5]."""
         whole = torch.ones_like(self.beats)
         return torch.stack(
-            [self.beats, self.left.clamp(max=HORIZON), self.last.long(), whole * int(self.minor), whole * (self.bar // 2)],
+            [
+                self.beats,
+                self.left.clamp(max=HORIZON),
+                self.last.long(),
+                whole * int(self.minor),
+                whole * (self.bar // 2),
+            ],
             dim=-1,
         )
 
@@ -90,7 +96,7 @@ class ChoraleNet(nn.Module):
         return scores
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """The scores of every token of whole pieces: [batch, steps, voices, TOKENS] for `tokens` [batch, steps, voices]."""
+        """The scores of every token of whole pieces: [batch, steps, voices, TOKENS] for [batch, steps, voices]."""
         before, begun = sounding_before(tokens)
         seen, _ = self.remember(before, begun, context, None)
         return torch.stack([self.logits(seen, tokens, voice) for voice in range(VOICES)], dim=2)
@@ -150,7 +156,7 @@ def compose(
 
 
 def _outside(minor: bool, *, bass: bool) -> Tensor:
-    """The tokens that are no part of the tonic's chord, [TOKENS]: holding on is none, and a bass is the tonic itself."""
+    """The tokens that are no part of the tonic's chord, [TOKENS]: holding on is none; a bass is the tonic itself."""
     tonic = 9 if minor else 0
     chord = [tonic] if bass else [tonic, (tonic + (3 if minor else 4)) % 12, (tonic + 7) % 12]
     pitches = (torch.arange(PITCHES) + LOWEST) % 12

@@ -21,7 +21,8 @@ from worker.engines.synthesis import RATE, TIMBRES, Note, render
 _TONICS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _SIGNS = {"": 0, "♯": 1, "#": 1, " sharp": 1, "-sharp": 1, "♭": -1, " flat": -1, "-flat": -1}
 _NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-_KEY = re.compile(r"\b(?:in ([a-g])( sharp|-sharp|♯|#| flat|-flat|♭)?(?!\w)|([a-g])( sharp|-sharp|♯|#| flat|-flat|♭)? (?=major|minor))")
+_SIGN = r"( sharp|-sharp|♯|#| flat|-flat|♭)?"
+_KEY = re.compile(rf"\b(?:in ([a-g]){_SIGN}(?!\w)|([a-g]){_SIGN} (?=major|minor))")
 _MINOR = {"minor", "sad", "dark", "melancholic", "sorrowful", "mournful"}
 #: Quarter notes a minute.
 _TEMPI = {
@@ -72,9 +73,15 @@ class ChoraleComposer:
 
     def make(self, asked: Asked, seed: int, on_step: OnStep) -> Piece:
         """Compose eighth by eighth, then play it."""
-        for name, value in (("negative_prompt", asked.negative_prompt), ("guidance", asked.guidance), ("steps", asked.steps)):
+        for name, value in (
+            ("negative_prompt", asked.negative_prompt),
+            ("guidance", asked.guidance),
+            ("steps", asked.steps),
+        ):
             if value is not None:
-                raise JobError("unsupported_setting", "This model does not take this setting; leave it empty.", field=name)
+                raise JobError(
+                    "unsupported_setting", "This model does not take this setting; leave it empty.", field=name
+                )
         wish = understood(asked.prompt)
         played = asked.seconds - min(_TAIL, asked.seconds / 4)
         steps = max(_SHORTEST, round(played * wish.tempo * 2 / 60))

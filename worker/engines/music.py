@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import diffusers
@@ -25,7 +23,6 @@ from worker.engines.stepping import stepping
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
-
 
 
 _PIPELINES = ("AudioLDM2Pipeline", "StableAudioPipeline")
@@ -135,7 +132,7 @@ class _Counted(StoppingCriteria):
     def __init__(self, total: int, on_step: OnStep) -> None:
         self._total, self._on_step, self._done = total, on_step, 0
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         self._done += 1
         self._on_step(min(self._done, self._total), self._total)
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)

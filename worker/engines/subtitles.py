@@ -88,7 +88,9 @@ def _wrapped(text: str, line: int = _LINE) -> str:
     """In lines of about one length."""
     lines = max(1, math.ceil(len(text) / line))
     even = textwrap.wrap(text, max(line // 2, math.ceil(len(text) / lines) + 3))
-    return "\n".join(even if len(even) <= lines and max(map(len, even), default=0) <= line else textwrap.wrap(text, line))
+    return "\n".join(
+        even if len(even) <= lines and max(map(len, even), default=0) <= line else textwrap.wrap(text, line)
+    )
 
 
 def _clock(second: float, point: str) -> str:

@@ -144,7 +144,9 @@ class Recogniser:
                 stopping_criteria=StoppingCriteriaList([heard]),
             )
         return [
-            Segment(float(one["start"]), float(one["end"]), self.tokenizer.decode(one["tokens"], skip_special_tokens=True))
+            Segment(
+                float(one["start"]), float(one["end"]), self.tokenizer.decode(one["tokens"], skip_special_tokens=True)
+            )
             for one in made["segments"][0]
         ]
 
@@ -160,7 +162,7 @@ class _Heard(StoppingCriteria):
         self._at = float(frames[0, 0]) / 100
         self._on_step(self._at)
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         self._on_step(self._at)
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
 
