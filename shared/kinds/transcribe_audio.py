@@ -63,7 +63,7 @@ class TranscribeAudio(Params):
         InputRef(
             "video",
             title="Onto",
-            description="A video that gets the sound and the subtitles; a shorter one starts again until the sound ends.",
+            description="A video that gets the sound and subtitles; a shorter one starts again until the sound ends.",
             advanced=True,
         ),
     ] = None
