@@ -78,7 +78,7 @@ def test_the_samples_are_those_of_the_bare_library(context: Context, library: Li
 def test_cancel_comes_within_one_step(context: Context, model: str, settings: dict):
     ctx = context(cancel_at=2)
     with pytest.raises(Cancelled):
-        run("generate_music", ctx, model=model, prompt="a song", duration=1, seed=1, **settings)
+        run("generate_music", ctx, model=model, prompt="a song", duration=SECONDS, seed=1, **settings)
     assert ctx.steps[-1][0] == 2
     assert ctx.saved == []
 
