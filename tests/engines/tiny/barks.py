@@ -17,7 +17,8 @@ def _bark(folder: Path) -> None:
     size = {"num_layers": 1, "num_heads": 2, "hidden_size": 16, "block_size": 64}
     codec = EncodecConfig(
         sampling_rate=800, target_bandwidths=[2.0], hidden_size=16, num_filters=4, num_residual_layers=1,
-        upsampling_ratios=[4, 4], codebook_size=_CODES, codebook_dim=16, num_lstm_layers=1,
+        upsampling_ratios=[4, 4], codebook_size=_CODES, codebook_dim=16,
+        num_lstm_layers=1, kernel_size=3, last_kernel_size=3,
     )  # fmt: skip
     config = BarkConfig(
         semantic_config={**size, "input_vocab_size": 60, "output_vocab_size": _MEANINGS + 1},
@@ -32,8 +33,10 @@ def _bark(folder: Path) -> None:
         "codebook_size": _CODES,
         "sample_rate": 800,
         "semantic_config": {
-            "max_new_tokens": 16, "semantic_vocab_size": _MEANINGS, "semantic_pad_token": _MEANINGS,
-            "eos_token_id": _MEANINGS, "text_encoding_offset": _MEANINGS, "text_pad_token": 57,
+            "max_new_tokens": 16, "min_new_tokens": 12,
+            "semantic_vocab_size": _MEANINGS, "semantic_pad_token": _MEANINGS,
+            "eos_token_id": _MEANINGS,
+            "text_encoding_offset": _MEANINGS, "text_pad_token": 57,
             "semantic_infer_token": 58, "max_input_semantic_length": 16, "semantic_rate": 10, "do_sample": True,
         },
         "coarse_acoustics_config": {
