@@ -137,7 +137,7 @@ def _config(variables: dict[str, Tensor], tokenizer: Tokenizer) -> WhisperConfig
     conv, embeddings = variables["encoder/conv1/weight"], variables["decoder/embeddings/weight"]
     layers = {side: 1 + max(int(m[2]) for m in map(_LAYER.fullmatch, variables) if m and m[1] == side)
               for side in ("encoder", "decoder")}  # fmt: skip
-    start, end = (tokenizer.token_to_id(token) for token in ("<|startoftranscript|>", "<|endoftext|>"))
+    start, end = (_token(tokenizer, name) for name in ("startoftranscript", "endoftext"))
     return WhisperConfig(
         vocab_size=embeddings.shape[0],
         num_mel_bins=conv.shape[1],
@@ -161,7 +161,8 @@ def _generation(settings: dict[str, Any], tokenizer: Tokenizer, config: WhisperC
     languages = {token: number for token, number in tokenizer.get_vocab().items() if _is_language(token)}
     # English alone: 51,864 tokens, one fewer than the models of many languages have.
     many = config.vocab_size > 51_864
-    generation = GenerationConfig(
+    tasks = {task: _token(tokenizer, task) for task in ("transcribe", "translate")} if many else {}
+    return GenerationConfig(
         bos_token_id=config.bos_token_id,
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
@@ -174,11 +175,15 @@ def _generation(settings: dict[str, Any], tokenizer: Tokenizer, config: WhisperC
         prev_sot_token_id=tokenizer.token_to_id("<|startofprev|>"),
         is_multilingual=many,
         return_timestamps=False,
+        **({"lang_to_id": languages, "task_to_id": tasks} if many else {}),
     )
-    if many:
-        generation.lang_to_id = languages
-        generation.task_to_id = {task: tokenizer.token_to_id(f"<|{task}|>") for task in ("transcribe", "translate")}
-    return generation
+
+
+def _token(tokenizer: Tokenizer, name: str) -> int:
+    number = tokenizer.token_to_id(f"<|{name}|>")
+    if number is None:
+        raise ValueError(f"Its vocabulary has no “{name}”.")
+    return int(number)
 
 
 def _is_language(token: str) -> bool:

@@ -108,11 +108,15 @@ class Diffused:
             config = self._pipe.language_model.config
             settings["max_new_tokens"] = getattr(config, "max_new_tokens", None) or _LANGUAGE_TOKENS
         generator = torch.Generator("cpu").manual_seed(seed)
+
+        def report(done: int, total: int, _: Any) -> None:
+            on_step(done, total)
+
         # StableAudio's sampler draws from the global generator.
         with (
             torch.random.fork_rng(),
             torch.inference_mode(),
-            stepping(self._pipe.scheduler, lambda done, total, _: on_step(done, total)),
+            stepping(self._pipe.scheduler, report),
         ):
             torch.manual_seed(seed)
             try:

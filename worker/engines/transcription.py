@@ -91,7 +91,7 @@ class Recogniser:
             offset = start / RATE
             inputs = self._inputs(sound[start:end])
             language = language or self._language(inputs["input_features"])
-            made = self._segments(inputs, language, translate, lambda heard, offset=offset: on_step(offset + heard))
+            made = self._segments(inputs, language, translate, _Heard(on_step, offset))
             found += [Segment(offset + one.start, offset + one.end, one.text) for one in made]
         return Transcript(_in_order(found, sound), language or "en")
 
@@ -126,10 +126,7 @@ class Recogniser:
             (token,) = self.model.detect_language(features[..., : self.features.nb_max_frames]).tolist()
         return str(self.tokenizer.convert_ids_to_tokens(token)).strip("<|>")
 
-    def _segments(
-        self, inputs: dict[str, Any], language: str, translate: bool, on_step: Callable[[float], object]
-    ) -> list[Segment]:
-        heard = _Heard(on_step)
+    def _segments(self, inputs: dict[str, Any], language: str, translate: bool, heard: _Heard) -> list[Segment]:
         asked = {} if self.english_only else {"language": language, "task": "translate" if translate else "transcribe"}
         # A second try draws by chance from the global generator, which is set for this call and put back.
         with torch.random.fork_rng(), torch.inference_mode():
@@ -154,12 +151,12 @@ class Recogniser:
 class _Heard(StoppingCriteria):
     """Called after every token, so that a job ends within half a minute's work; never stops by itself."""
 
-    def __init__(self, on_step: Callable[[float], object]) -> None:
-        self._on_step, self._at = on_step, 0.0
+    def __init__(self, on_step: Callable[[float], object], offset: float) -> None:
+        self._on_step, self._offset, self._at = on_step, offset, offset
 
     def window(self, frames: torch.Tensor) -> None:
         """The first frame of the half minute that is heard now, of all: [1, 2], hundredths of a second."""
-        self._at = float(frames[0, 0]) / 100
+        self._at = self._offset + float(frames[0, 0]) / 100
         self._on_step(self._at)
 
     def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:

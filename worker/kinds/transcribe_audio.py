@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -85,7 +86,7 @@ def _text(segments: list[Segment]) -> str:
     return text
 
 
-def _save(ctx: JobContext, name: str, text: str, media_type: str, **meta: str) -> None:
+def _save(ctx: JobContext, name: str, text: str, media_type: str, **meta: Any) -> None:
     path = ctx.workdir / name
     path.write_text(text, "utf-8")
     ctx.save_artifact(path, media_type=media_type, **meta)
