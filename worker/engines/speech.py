@@ -1,4 +1,4 @@
-"""Voices: saying one short text at a time, with hibari (ONNX) or a transformers VITS or SpeechT5 folder.
+"""Voices: saying one short text at a time, with hibari (ONNX) or a transformers VITS, SpeechT5 or Bark folder.
 
 Does not split texts and writes no files.
 """
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from transformers import (
     AutoTokenizer,
+    BarkModel,
     SpeechT5ForTextToSpeech,
     SpeechT5HifiGan,
     SpeechT5Tokenizer,
@@ -45,9 +46,10 @@ def load_speaker(source: ModelSource, device: str) -> Speaker:
         return Hibari(source)
     folder = check_folder(source)
     form = str(read_json(folder / "config.json").get("model_type"))
-    loaders: dict[str, Callable[[Path, str], Speaker]] = {"vits": Vits, "speecht5": SpeechT5}
+    loaders: dict[str, Callable[[Path, str], Speaker]] = {"vits": Vits, "speecht5": SpeechT5, "bark": Bark}
     if form not in loaders:
-        raise JobError("model_unsupported", f"“{source.name}” is a model of the form “{form}”, not VITS or SpeechT5.")
+        sentence = f"“{source.name}” is a model of the form “{form}”, not VITS, SpeechT5 or Bark."
+        raise JobError("model_unsupported", sentence)
     with reading(source):
         return loaders[form](folder, device)
 
@@ -130,10 +132,7 @@ class SpeechT5:
 
     def say(self, text: str, *, voice: str | None, speed: float, seed: int) -> Sound:
         """One sentence, at the model's own pace."""
-        if speed != 1:
-            raise JobError(
-                "unsupported_speed", "This model speaks at one pace only; leave the speed at 1.", field="speed"
-            )
+        _one_pace(speed)
         inputs = self._tokenizer(text, return_tensors="pt").to(self._model.device)
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(seed)  # the decoder's dropout stays on while it speaks
@@ -147,6 +146,51 @@ class SpeechT5:
         size = self._model.config.speaker_embedding_dim
         embedding = torch.zeros(1, size) if name is None else self._voices[name].reshape(1, size)
         return embedding.to(self._model.device)
+
+
+class Bark:
+    """A transformers Bark folder, its voices as on the hub: `speaker_embeddings/**/<name>_semantic_prompt.npy`."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        self._model = _ready(BarkModel, folder, device)
+        self._voices = {
+            path.name.removesuffix("_semantic_prompt.npy"): path.parent
+            for path in sorted(folder.glob("speaker_embeddings/**/*_semantic_prompt.npy"))
+        }
+        self.sample_rate: int = self._model.generation_config.sample_rate
+
+    def say(self, text: str, *, voice: str | None, speed: float, seed: int) -> Sound:
+        """One sentence, at the model's own pace; without a voice, in one that the seed draws."""
+        _one_pace(speed)
+        if voice is not None and voice not in self._voices:
+            raise _no_voice(voice, list(self._voices)[:20])
+        inputs = self._tokenizer(
+            text,
+            return_tensors="pt",
+            padding="max_length",
+            max_length=self._model.generation_config.semantic_config["max_input_semantic_length"],
+            truncation=True,
+            add_special_tokens=False,
+        ).to(self._model.device)
+        with torch.random.fork_rng(), torch.inference_mode():
+            torch.manual_seed(seed)
+            waveform = self._model.generate(
+                inputs["input_ids"], history_prompt=self._prompt(voice), attention_mask=inputs["attention_mask"]
+            )
+        return _sound(waveform[0])
+
+    def _prompt(self, voice: str | None) -> dict[str, torch.Tensor] | None:
+        if voice is None:
+            return None
+        names = ("semantic_prompt", "coarse_prompt", "fine_prompt")
+        read = {name: np.load(self._voices[voice] / f"{voice}_{name}.npy", allow_pickle=False) for name in names}
+        return {name: torch.from_numpy(value).to(self._model.device) for name, value in read.items()}
+
+
+def _one_pace(speed: float) -> None:
+    if speed != 1:
+        raise JobError("unsupported_speed", "This model speaks at one pace only; leave the speed at 1.", field="speed")
 
 
 def _ready(cls: Any, folder: Path, device: str) -> Any:

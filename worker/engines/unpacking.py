@@ -9,7 +9,7 @@ import functools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,15 +27,23 @@ if TYPE_CHECKING:
 def unpacked_gguf(source: ModelSource) -> Path:
     """The folder of the source's GGUF file."""
     file = model_file(source, ".gguf")
-    folder = source.cache / "fp32"
+
+    def unpack(folder: Path) -> None:
+        with reading(source), _remembering():
+            _unpack(file, folder)
+
+    return built_once(source.cache / "fp32", unpack)
+
+
+def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """The model folder, after `build` has written it there the first time that it was asked for."""
     if (folder / "config.json").is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     # A folder of this process's own, then one rename: two workers may do this at once, and either may be killed.
     building = Path(tempfile.mkdtemp(prefix=".fp32-", dir=folder.parent))
     try:
-        with reading(source), _remembering():
-            _unpack(file, building)
+        build(building)
         os.rename(building, folder)
     except OSError:
         if not (folder / "config.json").is_file():

@@ -1,0 +1,76 @@
+"""Params of `generate_music`."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Preset, Prompt, Seed, ui
+
+#: Seconds: where a piece is made shorter by itself, it is never made shorter than this.
+_LEAST = 4.0
+
+
+class GenerateMusic(Params):
+    """Makes music of a description."""
+
+    title: ClassVar[str] = "Music"
+    summary: ClassVar[str] = "Makes music or sounds of what you describe, and gives a WAV file."
+    icon: ClassVar[str] = "music"
+    output: ClassVar[Output] = "audio"
+    examples: ClassVar[list[dict[str, Any]]] = [
+        {"prompt": "a slow chorale in D minor", "duration": 6, "seed": 1},
+        {"prompt": "a fast piece in G major for harp", "duration": 12, "seed": 2},
+    ]
+    presets: ClassVar[list[Preset]] = [
+        Preset("Chorale in minor", {"prompt": "a slow chorale in D minor for organ", "duration": 24}),
+        Preset("Bright and fast", {"prompt": "a fast piece in G major for harp", "duration": 16}),
+        Preset("Calm strings", {"prompt": "a calm piece in F major for strings", "duration": 20}),
+        Preset("Piano, one minute", {"prompt": "a moderate piece in C major for piano", "duration": 60}),
+    ]
+
+    model: Annotated[str, ModelRef("text-to-audio")] = "chorale"
+    prompt: Prompt
+    negative_prompt: Annotated[
+        str | None,
+        Field(
+            title="Avoid",
+            description="What should not be heard, for models that take it.",
+            max_length=MAX_PROMPT,
+            json_schema_extra=ui("textarea", advanced=True),
+        ),
+    ] = None
+    duration: Annotated[
+        float,
+        Field(
+            title="Length",
+            description="How long the music is. Most models were made for half a minute at most.",
+            ge=0.5,
+            le=180,
+            json_schema_extra=ui("slider", unit="s", step=0.5),
+        ),
+    ] = 20.0
+    guidance: Annotated[
+        float | None,
+        Field(
+            title="Guidance",
+            description="How strictly to follow the prompt. Empty takes the model's own.",
+            ge=0,
+            le=30,
+            json_schema_extra=ui("slider", advanced=True, step=0.1, placeholder="The model's own"),
+        ),
+    ] = None
+    steps: Annotated[
+        int | None,
+        Field(
+            title="Steps",
+            description="For diffusion models: more steps take longer. Empty takes the model's own.",
+            ge=1,
+            le=500,
+            json_schema_extra=ui("slider", advanced=True, step=1, placeholder="The model's own"),
+        ),
+    ] = None
+    seed: Seed = None
+
+    def smaller(self) -> dict[str, Any]:
+        """Half as long."""
+        return {"duration": max(_LEAST, self.duration / 2)} if self.duration > _LEAST else {}
