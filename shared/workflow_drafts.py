@@ -14,13 +14,12 @@ from shared.complaints import MOST, field_errors, sentence
 from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import FieldError, Invalid, NotFound
-from shared.kinds.params import MAX_PROMPT, Output, Params
+from shared.kinds.params import MAX_PROMPT, SOME_FILE, Output, Params
 from shared.owners import Owner
 from shared.placeholders import Path, Placeholder, placeholders, replaced
 from shared.steps import Asked, Step
 from shared.workflow import ordered
 
-_SOME_ARTIFACT = "art_" + "0" * 26
 #: What an output may be read as, by what its kind says that it makes.
 _READ_AS: dict[Output, set[str]] = {
     "text": {"text", "table"},
@@ -152,7 +151,7 @@ class _Checking:
             if not wanted & _READ_AS[made.output]:
                 told = f"This takes {' or '.join(sorted(wanted))}, and the step “{source.name}” makes {made.output}."
                 self._wrong(number, _field(path), told)
-        return _SOME_ARTIFACT if media else f"“{value.get('from')}”"[: longest(declared, name)]
+        return SOME_FILE if media else f"“{value.get('from')}”"[: longest(declared, name)]
 
     def _check_models(self, number: int, step: Step, params: Params) -> None:
         for name, task in type(params).model_tasks().items():

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from shared import kinds
 from shared.errors import FieldError
-from shared.kinds.params import Media
+from shared.kinds.params import SOME_FILE, Media
 from web import written
 from web.written import Pair, Typed
 
@@ -132,12 +132,12 @@ def from_form(kind: str, form: MultiDict[str, str], *, complete: bool) -> Typed:
 
 
 def from_params(kind: str, params: Mapping[str, Any]) -> Typed:
-    """Params as they would have been typed."""
+    """Params as they would have been typed; a file that only stands for one of the reader's own is left to them."""
     properties = kinds.schema(kind)["properties"]
     return {
         name: written.as_typed(written.hints(properties[name])["widget"], value)
         for name, value in params.items()
-        if name in properties and value is not None
+        if name in properties and value is not None and value != SOME_FILE
     }
 
 

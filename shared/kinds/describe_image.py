@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from shared.kinds.params import (
+    SOME_FILE,
     Creation,
     InputRef,
     MaxNewTokens,
@@ -19,9 +20,6 @@ from shared.kinds.params import (
     ui,
 )
 
-#: Stands for a picture in examples and presets: whoever takes one up puts a picture of their own there.
-_PICTURE = "art_" + "0" * 26
-
 
 class DescribeImage(Creation):
     """Says what is in a picture."""
@@ -32,13 +30,13 @@ class DescribeImage(Creation):
     output: ClassVar[Output] = "text"
     needs_model: ClassVar[bool] = True
     examples: ClassVar[list[dict[str, Any]]] = [
-        {"image": _PICTURE, "max_new_tokens": 20},
-        {"image": _PICTURE, "question": "How many people are there?", "max_new_tokens": 10},
+        {"image": SOME_FILE, "max_new_tokens": 20},
+        {"image": SOME_FILE, "question": "How many people are there?", "max_new_tokens": 10},
     ]
     presets: ClassVar[list[Preset]] = [
-        Preset("Caption", {"image": _PICTURE}),
-        Preset("What is written there?", {"image": _PICTURE, "question": "What text is in the picture?"}),
-        Preset("Words for a blind reader", {"image": _PICTURE, "question": "Describe the picture in detail."}),
+        Preset("Caption", {"image": SOME_FILE}),
+        Preset("What is written there?", {"image": SOME_FILE, "question": "What text is in the picture?"}),
+        Preset("Words for a blind reader", {"image": SOME_FILE, "question": "Describe the picture in detail."}),
     ]
 
     model: Annotated[str | None, ModelRef("image-to-text")] = None

@@ -4,13 +4,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from shared.kinds.params import MAX_PROMPT, ModelRef, Output, Params, Preset, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, Creation, ModelRef, Output, Preset, Prompt, Seed, ui
 
 #: Seconds: where a piece is made shorter by itself, it is never made shorter than this.
 _LEAST = 4.0
 
 
-class GenerateMusic(Params):
+class GenerateMusic(Creation):
     """Makes music of a description."""
 
     title: ClassVar[str] = "Music"

@@ -33,6 +33,10 @@ MAX_SEED = 2**63 - 1
 MAX_PROMPT = 20_000
 
 
+SOME_FILE = "art_" + "0" * 26
+"""What examples and starting points name where a file of the reader's own stands; no artifact has this id."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """A starting point that people may choose: a few words for it, and params that work as they are."""

@@ -4,10 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import InputRef, ModelRef, Output, Params, Preset, ui
-
-#: Stands for a recording in examples and presets: whoever takes one up puts a recording of their own there.
-_RECORDING = "art_" + "0" * 26
+from shared.kinds.params import SOME_FILE, InputRef, ModelRef, Output, Params, Preset, ui
 
 
 class TranscribeAudio(Params):
@@ -19,13 +16,13 @@ class TranscribeAudio(Params):
     output: ClassVar[Output] = "text"
     time_limit_s: ClassVar[float] = 4 * 3600
     examples: ClassVar[list[dict[str, Any]]] = [
-        {"source": _RECORDING},
-        {"source": _RECORDING, "language": "en", "subtitles": "none"},
+        {"source": SOME_FILE},
+        {"source": SOME_FILE, "language": "en", "subtitles": "none"},
     ]
     presets: ClassVar[list[Preset]] = [
-        Preset("Transcript and subtitles", {"source": _RECORDING}),
-        Preset("Text alone", {"source": _RECORDING, "subtitles": "none"}),
-        Preset("Subtitles in the video", {"source": _RECORDING, "subtitles": "burnt_in"}),
+        Preset("Transcript and subtitles", {"source": SOME_FILE}),
+        Preset("Text alone", {"source": SOME_FILE, "subtitles": "none"}),
+        Preset("Subtitles in the video", {"source": SOME_FILE, "subtitles": "burnt_in"}),
     ]
 
     model: Annotated[str, ModelRef("automatic-speech-recognition")] = "whisper-tiny-en"
