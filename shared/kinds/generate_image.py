@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, Creation, InputRef, ModelRef, Output, Preset, Prompt, Seed, ui
+from shared.kinds.params import MAX_PROMPT, Creation, InputRef, KeepBest, ModelRef, Output, Preset, Prompt, Seed, ui
 
 Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
@@ -191,6 +191,7 @@ class GenerateImage(Creation):
             json_schema_extra=ui("segment", unit="×", placeholder="The model's own"),
         ),
     ] = None
+    keep_best: KeepBest = None
     upscaler: Annotated[str | None, ModelRef("upscale", title="Enlarge with", advanced=True)] = None
     previews: Annotated[
         bool,

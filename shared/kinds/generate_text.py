@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from shared.kinds.params import (
     MAX_PROMPT,
     Creation,
+    KeepBest,
     MaxNewTokens,
     Message,
     ModelRef,
@@ -148,6 +149,7 @@ class GenerateText(Creation):
             json_schema_extra=ui("stepper"),
         ),
     ] = 1
+    keep_best: KeepBest = None
     stop: StopStrings = []  # noqa: RUF012 - pydantic copies defaults
     raw: Annotated[
         bool,

@@ -214,6 +214,17 @@ class Message(BaseModel):
     content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 
 
+KeepBest = Annotated[
+    int | None,
+    Field(
+        title="Keep the best",
+        description="Keep this many of those that are made, without duplicates. Empty keeps all.",
+        ge=1,
+        le=16,
+        json_schema_extra=ui("number", advanced=True, placeholder="All"),
+    ),
+]
+
 # -- Sampling: how a language model picks the next token --------------------------------------------------------------
 
 MaxNewTokens = Annotated[

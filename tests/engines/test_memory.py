@@ -25,6 +25,13 @@ def test_on_a_cpu_there_is_nowhere_to_move_anything():
     assert plan("cpu", weights=100 * GB, largest=50 * GB, free=0) == Plan()
 
 
+def test_where_memory_ran_out_as_little_as_possible_is_held():
+    assert plan("cpu", weights=1, largest=1, free=0, lean=True) == Plan(slice_attention=True, slice_vae=True)
+    roomy = plan("cuda:0", weights=2 * GB, largest=GB, free=80 * GB, lean=True)
+    assert roomy == Plan(offload=True, slice_attention=True, slice_vae=True)
+    assert plan("cuda:0", weights=9 * GB, largest=9 * GB, free=8 * GB, lean=True).offload_layers
+
+
 @pytest.mark.parametrize(
     ("device", "side", "expected"),
     [("cpu", 1024, False), ("cpu", 2048, True), ("cuda", 2048, False), ("cuda:0", 2304, True)],

@@ -13,6 +13,7 @@ from shared.errors import Cancelled, JobError
 from starters.digits.judge import read_digits
 from tests.kinds.context import FakeContext, Saved, run
 from worker.engines import diffusion
+from worker.engines.choosing import sharpness
 
 Context = Callable[..., FakeContext]
 FAMILIES = ["tiny-sd", "tiny-sdxl", "tiny-sd3", "tiny-flux"]
@@ -203,3 +204,24 @@ def test_a_model_that_wishes_to_be_enlarged_goes_without_an_upscaler(context: Co
 def test_the_largest_seed_is_a_seed(context: Context):
     ctx = run("generate_image", context(), **SMALL, model="tiny-sd", images=2, seed=2**63 - 1)
     assert [saved.meta["seed"] for saved in ctx.outputs] == [2**63 - 1, 2**63]
+
+
+def test_the_best_pictures_are_kept_and_are_the_same_ones(context: Context):
+    # given four pictures
+    params = {"model": "tiny-sd", "prompt": "a cat", "steps": 2, "width": 32, "height": 32, "images": 4, "seed": 5}
+    every = {saved.meta["seed"]: _pixels(saved) for saved in run("generate_image", context(), **params).outputs}
+    # when two are to be kept
+    kept = run("generate_image", context(), **params, keep_best=2).outputs
+    # then they are the two sharpest, or fewer where they look alike, as they were made
+    assert 1 <= len(kept) <= 2
+    assert all(np.array_equal(_pixels(saved), every[saved.meta["seed"]]) for saved in kept)
+    sharpest = max(every, key=lambda seed: sharpness(Image.fromarray(every[seed].astype(np.uint8))))
+    assert sharpest in {saved.meta["seed"] for saved in kept}
+
+
+def test_lean_paints_the_same_one_by_one(context: Context):
+    params = {"model": "tiny-sd", "prompt": "a cat", "steps": 2, "width": 32, "height": 32, "images": 3, "seed": 5}
+    usual, lean = (run("generate_image", context(lean=lean), **params) for lean in (False, True))
+    assert [step[1] for step in lean.steps][-1] == 3 * 2
+    for one, other in zip(usual.outputs, lean.outputs, strict=True):
+        assert np.abs(_pixels(one) - _pixels(other)).max() <= 2

@@ -7,6 +7,8 @@ import pytest
 
 from shared.errors import Cancelled, JobError
 from tests.kinds.context import FakeContext, run
+from worker.engines.decoding import Sampling, write
+from worker.engines.language import load_language_model
 
 Context = Callable[..., FakeContext]
 
@@ -30,6 +32,48 @@ def test_the_same_seed_gives_the_same_bytes(context: Context):
     params = {"model": "tiny-llama", "prompt": "hi", "max_new_tokens": 20}
     first, again, other = (run("generate_text", context(), **params, seed=seed) for seed in (4, 4, 5))
     assert first.outputs[0].data == again.outputs[0].data != other.outputs[0].data
+
+
+def test_the_best_are_kept_and_are_those_that_all_together_had(context: Context):
+    # given five texts, each with what the model thinks of it
+    params = {"model": "tiny-llama", "prompt": "hi", "max_new_tokens": 20, "num_sequences": 5, "seed": 4}
+    every = run("generate_text", context(), **params).outputs[:-1]
+    # when two are to be kept
+    *kept, _ = run("generate_text", context(), **params, keep_best=2).outputs
+    # then they are two of the five, with their own seeds
+    assert len(kept) == 2
+    of_all = {saved.meta["seed"]: saved.text for saved in every}
+    assert all(of_all[saved.meta["seed"]] == saved.text for saved in kept)
+
+
+def test_the_best_text_is_the_likeliest(context: Context):
+    # given that low temperatures write what the model itself thinks likely
+    ctx = context()
+    lm = ctx.resident("tiny-llama@judge", lambda: load_language_model(ctx.models["tiny-llama"], "cpu"))
+    prompt = lm.encode_chat([{"role": "user", "content": "hi"}])
+    settings = {"max_new_tokens": 20, "top_k": 0, "top_p": 1, "repetition_penalty": 1}
+    thought = {
+        temperature: write(
+            lm, prompt, Sampling(**settings, temperature=temperature), seeds=[1], on_step=lambda *_: None
+        )[0]
+        for temperature in (0, 1, 2)
+    }
+    # then its own score says so
+    scores = [row.likelihood / row.tokens for row in thought.values()]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] < 0
+
+
+def test_alike_texts_are_kept_once(context: Context):
+    # a temperature near 0 writes one text five times over
+    params = {"model": "tiny-llama", "prompt": "hi", "max_new_tokens": 20, "num_sequences": 5, "temperature": 1e-5}
+    assert len(run("generate_text", context(), **params, keep_best=5).outputs) == 1
+
+
+def test_lean_writes_the_same_one_by_one(context: Context):
+    params = {"model": "tiny-llama", "prompt": "hi", "max_new_tokens": 20, "num_sequences": 3, "seed": 4}
+    usual, lean = (run("generate_text", context(lean=lean), **params) for lean in (False, True))
+    assert [saved.data for saved in usual.outputs] == [saved.data for saved in lean.outputs]
 
 
 def test_sequences_are_what_single_jobs_would_write(context: Context):

@@ -1,15 +1,14 @@
 """`sample_image` on tiny random models of every form, and on the starters, judged by a reader of digits."""
 
-import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from shared.errors import Cancelled, JobError
@@ -18,6 +17,7 @@ from tests.engines.library import Library
 from tests.kinds.context import FakeContext, run
 from tests.kinds.pictures import image_of, pixels_of
 from worker.engines import diffusion
+from worker.engines.film import open_film
 from worker.engines.networks.conv_vae import ConvVae
 from worker.engines.networks.dcgan import Generator
 from worker.engines.networks.shapes import SIZES, PictureConfig
@@ -100,7 +100,7 @@ def test_without_a_class_each_picture_draws_one(context: Context):
 
 
 @pytest.mark.parametrize("model", PLAIN)
-def test_the_way_from_one_seed_to_another_is_a_strip(context: Context, model: str):
+def test_the_way_from_one_seed_to_another_is_a_strip(context: Context, tmp_path: Path, model: str):
     # when a job goes from seed 3 to seed 4 in five pictures
     ctx = sample(context(), model, interpolate_to=4, frames=5, as_clip=True)
     strip, clip = ctx.outputs
@@ -112,8 +112,9 @@ def test_the_way_from_one_seed_to_another_is_a_strip(context: Context, model: st
     if model != "tiny-ddpm":  # its steps draw noise too, all the way by the first seed
         assert np.abs(pixels[:, -16:] - last).max() <= 2
     # and moves there and back as a clip
-    moving = Image.open(io.BytesIO(clip.data))
-    assert (clip.media_type, moving.n_frames, moving.size) == ("image/webp", 8, (16, 16))
+    (tmp_path / "clip.mp4").write_bytes(clip.data)
+    with open_film(tmp_path / "clip.mp4") as moving:
+        assert (clip.media_type, len(list(moving.frames())), moving.fps) == ("video/mp4", 8, 12)
 
 
 def test_truncation_draws_pictures_together(context: Context):

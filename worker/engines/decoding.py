@@ -52,6 +52,9 @@ class Row:
     text: str = ""
     tokens: int = 0
     finish: Finish | None = None
+    #: Natural logarithm of the model's own probability of all tokens, whatever the sampling made of it; per token it
+    #: says how well the model thinks of the text.
+    likelihood: float = 0.0
     _ids: list[int] = field(default_factory=list)
     _from: int = 0
     _read: int = 0
@@ -140,14 +143,29 @@ def _gumbel(uniform: torch.Tensor) -> torch.Tensor:
     return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
 
 
+class _Thought(LogitsProcessor):
+    """Notes what the model itself thinks of every token, before anything else changes the scores."""
+
+    def __init__(self) -> None:
+        self.scores = torch.empty(0)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - their form
+        self.scores = scores.float().log_softmax(-1)
+        return scores
+
+
 class _Watch(StoppingCriteria):
     """Sees every token of every row; what `on_step` raises ends the generation."""
 
-    def __init__(self, rows: list[Row], on_step: Callable[[int, list[Row]], None]) -> None:
-        self.rows, self.on_step, self.steps = rows, on_step, 0
+    def __init__(self, rows: list[Row], thought: _Thought, on_step: Callable[[int, list[Row]], None]) -> None:
+        self.rows, self.thought, self.on_step, self.steps = rows, thought, on_step, 0
 
     def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-        for row, token in zip(self.rows, input_ids[:, -1].tolist(), strict=True):
+        tokens = input_ids[:, -1:]
+        thought = self.thought.scores.gather(-1, tokens)[:, 0].tolist()
+        for row, token, likelihood in zip(self.rows, tokens[:, 0].tolist(), thought, strict=True):
+            if row.finish is None:
+                row.likelihood += likelihood
             row.add(token)
         self.steps += 1
         self.on_step(self.steps, self.rows)
@@ -190,6 +208,7 @@ def write(
     check_window(lm, prompt, sampling.max_new_tokens)
     tail = [] if lm.encodes else prompt[0, -_TAIL:].tolist()
     rows = [Row(lm.tokenizer, sampling.stop, lm.ends, tail) for _ in seeds]
+    thought = _Thought()
     tokens = prompt.expand(len(seeds), -1)
     with torch.inference_mode():
         lm.model.generate(
@@ -197,8 +216,8 @@ def write(
             **{name: value.expand(len(seeds), *value.shape[1:]) for name, value in (seen or {}).items()},
             attention_mask=torch.ones_like(tokens),
             generation_config=_greedy(lm, sampling.max_new_tokens),
-            logits_processor=_processors(sampling, seeds),
-            stopping_criteria=StoppingCriteriaList([_Watch(rows, on_step)]),
+            logits_processor=LogitsProcessorList([thought, *_processors(sampling, seeds)]),
+            stopping_criteria=StoppingCriteriaList([_Watch(rows, thought, on_step)]),
         )
     for row in rows:
         row.close("length")

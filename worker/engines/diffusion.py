@@ -54,7 +54,7 @@ class Painting:
     scheduler: str
 
 
-def load_pipeline(source: ModelSource, device: str) -> Any:
+def load_pipeline(source: ModelSource, device: str, *, lean: bool = False) -> Any:
     """Load a pipeline folder for text-to-image."""
     folder = check_folder(source)
     settings = {"dtype": compute_dtype(device), "use_safetensors": True, "local_files_only": True}
@@ -67,7 +67,7 @@ def load_pipeline(source: ModelSource, device: str) -> Any:
     if not {"prompt", "class_labels"} & _arguments(pipe):
         raise JobError("model_unsupported", f"“{source.name}” does not paint from a prompt.")
     pipe.set_progress_bar_config(disable=True)
-    return place(pipe, device)
+    return place(pipe, device, lean=lean)
 
 
 def pipeline_size(source: ModelSource) -> int:
@@ -88,8 +88,10 @@ def size_multiple(pipe: Any) -> int:
     return max(8, 2 * _scale(pipe))
 
 
-def batches(seeds: Sequence[T], picture: Painting | Size, device: str) -> list[Sequence[T]]:
-    """The seeds, or what else stands for a picture each, in groups that are painted together."""
+def batches(seeds: Sequence[T], picture: Painting | Size, device: str, *, lean: bool = False) -> list[Sequence[T]]:
+    """The seeds, or what else stands for a picture each, in groups that are painted together; `lean`, one by one."""
+    if lean:
+        return [seeds[at : at + 1] for at in range(len(seeds))]
     limit = _BATCH_PIXELS["cuda" if device.startswith("cuda") else "cpu"]
     size = max(1, limit // (picture.width * picture.height))
     return [seeds[at : at + size] for at in range(0, len(seeds), size)]

@@ -32,13 +32,16 @@ class Plan:
     slice_vae: bool = False
 
 
-def plan(device: str, *, weights: int, largest: int, free: int) -> Plan:
+def plan(device: str, *, weights: int, largest: int, free: int, lean: bool = False) -> Plan:
     """What to do for a pipeline of `weights` bytes, its largest part `largest`, with `free` bytes on the device.
 
-    On the CPU weights and work share one memory, so there is nowhere to move anything.
+    On the CPU weights and work share one memory, so there is nowhere to move anything. `lean`: memory ran out before.
     """
     if not device.startswith("cuda"):
-        return Plan()
+        return Plan(slice_attention=lean, slice_vae=lean)
+    if lean:
+        fits = largest <= free - _CONTEXT
+        return Plan(offload=fits, offload_layers=not fits, slice_attention=True, slice_vae=True)
     room = free - _CONTEXT
     if weights * (1 + _WORKING) <= room:
         return Plan()
@@ -56,11 +59,11 @@ def tiled(device: str, pixels: int) -> bool:
     return pixels > _TILED["cuda" if device.startswith("cuda") else "cpu"]
 
 
-def place(pipe: Any, device: str) -> Any:
+def place(pipe: Any, device: str, *, lean: bool = False) -> Any:
     """Put a pipeline that is in main memory on its device, as free memory allows."""
     parts = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
     sizes = [sum(tensor.nbytes for tensor in part.parameters()) for part in parts]
-    chosen = plan(device, weights=sum(sizes), largest=max(sizes, default=0), free=free_bytes(device))
+    chosen = plan(device, weights=sum(sizes), largest=max(sizes, default=0), free=free_bytes(device), lean=lean)
     if chosen.slice_attention:
         pipe.enable_attention_slicing()
     if chosen.slice_vae and hasattr(getattr(pipe, "vae", None), "enable_slicing"):

@@ -36,12 +36,6 @@ def strip(images: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
-def save_clip(images: Sequence[Image.Image], path: Path, *, frame_ms: int) -> None:
-    """Write a moving WebP without loss, which begins anew at its end."""
-    first, *others = [image.convert("RGB") for image in images]
-    first.save(path, "WEBP", save_all=True, append_images=others, duration=frame_ms, loop=0, lossless=True)
-
-
 def parameters_text(prompt: str, negative_prompt: str | None, settings: dict[str, Any]) -> str:
     """The settings in the three-line form that AUTOMATIC1111 began and most image tools read."""
     lines = [prompt]

@@ -13,6 +13,7 @@ from shared.kinds.generate_image import MAX_ENLARGED, MAX_PIXELS, GenerateImage
 from worker.context import JobContext
 from worker.engines.adapters import Adapter, adapted
 from worker.engines.canvases import Size, as_mask, fit, open_picture, size_for
+from worker.engines.choosing import alike_pictures, choose, sharpness
 from worker.engines.diffusion import (
     Pace,
     Painting,
@@ -43,7 +44,8 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
     """Load, paint batch by batch, enlarge, save."""
     ctx.progress(0, None, "Loading the model")
     source = check_task(ctx.model(params.model), "text-to-image")
-    pipe = ctx.resident(source.key, lambda: load_pipeline(source, ctx.device), pipeline_size(source))
+    key = f"{source.key}#lean" if ctx.lean else source.key
+    pipe = ctx.resident(key, lambda: load_pipeline(source, ctx.device, lean=ctx.lean), pipeline_size(source))
     given = {name: _picture(ctx, params, name) for name in ("image", "mask", "control_image", "reference")}
     painting = _painting(params, source.defaults, pipe, given["image"] or given["control_image"])
     guides = _guides(params, given, painting, ctx)
@@ -54,8 +56,9 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
         if chosen.weight
     ]
     seeds = [ctx.seed + number for number in range(params.images)]
-    groups = batches(seeds, painting, ctx.device)
+    groups = batches(seeds, painting, ctx.device, lean=ctx.lean)
     pace = Pace()
+    made: list[tuple[int, Image.Image]] = []
 
     with adapted(pipe, adapters, source), referring(pipe, _reference(params, ctx), params.reference_scale):
         painter = variant(pipe, guides)
@@ -66,7 +69,19 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
                 ctx.progress(before * steps + done, len(groups) * steps, f"Step {done} of {steps}")
 
             for seed, image in zip(group, paint(painter, painting, group, on_step, guides), strict=True):
-                _save(enlarge(image), painting, params, source, ctx, seed=seed)
+                if params.keep_best:
+                    made.append((seed, image))
+                else:
+                    _save(enlarge(image), painting, params, source, ctx, seed=seed)
+
+    for seed, image in _best(made, params.keep_best or 0):
+        _save(enlarge(image), painting, params, source, ctx, seed=seed)
+
+
+def _best(made: list[tuple[int, Image.Image]], keep: int) -> list[tuple[int, Image.Image]]:
+    """Of pictures with their seeds the sharpest, no two alike."""
+    scores = [sharpness(image) for _, image in made]
+    return [made[place] for place in choose(made, scores, keep, lambda one, other: alike_pictures(one[1], other[1]))]
 
 
 def _picture(ctx: JobContext, params: GenerateImage, name: str) -> Image.Image | None:

@@ -8,6 +8,7 @@ import torch
 
 from shared.kinds.generate_text import GenerateText
 from worker.context import JobContext
+from worker.engines.choosing import alike_texts, choose
 from worker.engines.decoding import Row, Sampling, write
 from worker.engines.language import LanguageModel, language_model_size, load_language_model
 from worker.engines.loading import check_task
@@ -28,10 +29,12 @@ def run(params: GenerateText, ctx: JobContext) -> None:
         rate = sum(row.tokens for row in rows) / (time.perf_counter() - started)
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
-    rows = write(lm, prompt, _sampling(params), seeds=seeds, on_step=show)
+    groups = [[seed] for seed in seeds] if ctx.lean else [seeds]
+    rows = [row for group in groups for row in write(lm, prompt, _sampling(params), seeds=group, on_step=show)]
     seconds = time.perf_counter() - started
 
-    _save(rows, seeds, ctx)
+    kept = _kept(rows, params.keep_best)
+    _save([rows[place] for place in kept], [seeds[place] for place in kept], ctx)
     tokens = sum(row.tokens for row in rows)
     ctx.metric("prompt_tokens", prompt.shape[-1])
     ctx.metric("tokens", tokens)
@@ -48,6 +51,14 @@ def _tokens(lm: LanguageModel, params: GenerateText) -> torch.Tensor:
     if params.system:
         messages = [{"role": "system", "content": params.system}, *messages]
     return lm.encode_chat(messages)
+
+
+def _kept(rows: list[Row], keep_best: int | None) -> list[int]:
+    """The places of the rows to keep: all, or the ones that the model itself thinks best of."""
+    if keep_best is None:
+        return list(range(len(rows)))
+    scores = [row.likelihood / max(1, row.tokens) for row in rows]
+    return choose([row.text for row in rows], scores, keep_best, alike_texts)
 
 
 def _sampling(params: GenerateText) -> Sampling:

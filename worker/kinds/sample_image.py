@@ -14,8 +14,9 @@ from shared.kinds.sample_image import SampleImage
 from worker.context import JobContext
 from worker.engines.classes import class_number
 from worker.engines.diffusion import batches
+from worker.engines.film import write_film
 from worker.engines.loading import check_task
-from worker.engines.pictures import parameters_text, save_clip, save_png, strip
+from worker.engines.pictures import parameters_text, save_png, strip
 from worker.engines.samplers import Draw, Sampler, Sampling, load_sampler, sampler_size
 from worker.engines.schedulers import TITLES
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from shared.library import ModelSource
 
 _TASK = "unconditional-image-generation"
-#: Pixels of a strip, and milliseconds that a clip shows each of its pictures.
-_MAX_STRIP, _FRAME_MS = 8 * 2048 * 2048, 80
+#: Pixels of a strip, and pictures a second of a clip.
+_MAX_STRIP, _FPS = 8 * 2048 * 2048, 12
 
 
 def run(params: SampleImage, ctx: JobContext) -> None:
@@ -34,7 +35,7 @@ def run(params: SampleImage, ctx: JobContext) -> None:
     sampler = ctx.resident(source.key, lambda: load_sampler(source, ctx.device), sampler_size(source))
     draws = _draws(params, sampler, ctx.seed)
     sampling = Sampling(truncation=params.truncation, steps=params.steps, scheduler=params.scheduler)
-    groups = batches(draws, sampler.size, ctx.device)
+    groups = batches(draws, sampler.size, ctx.device, lean=ctx.lean)
     way: list[Image.Image] = []
 
     for number, group in enumerate(groups):
@@ -52,9 +53,10 @@ def run(params: SampleImage, ctx: JobContext) -> None:
     if way:
         _save(strip(way), "strip.png", draws[0], params, sampler, source, ctx)
         if params.as_clip:
-            path = ctx.workdir / "clip.webp"
-            save_clip([*way, *way[-2:0:-1]], path, frame_ms=_FRAME_MS)
-            ctx.save_artifact(path, media_type="image/webp", seed=ctx.seed, width=way[0].width, height=way[0].height)
+            path, there_and_back = ctx.workdir / "clip.mp4", [*way, *way[-2:0:-1]]
+            write_film(path, there_and_back, _FPS)
+            seconds = round(len(there_and_back) / _FPS, 3)
+            ctx.save_artifact(path, media_type="video/mp4", seed=ctx.seed, seconds=seconds, fps=_FPS)
 
 
 def _draws(params: SampleImage, sampler: Sampler, seed: int) -> Sequence[Draw]:
