@@ -14,7 +14,7 @@ from shared.intake import cage
 from shared.intake.caps import Caps
 from shared.intake.refusal import Refusal
 
-_READERS = {"picture": "pictures", "stream": "streams", "text": "texts"}
+_READERS = {"picture": "pictures", "stream": "streams", "text": "texts", "origin": "origins"}
 
 
 def main() -> int:

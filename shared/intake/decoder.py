@@ -30,6 +30,9 @@ _PATIENCE_S = 30
 Answer = dict[str, dict[str, Any]]
 """`made` or `refused`, and what the child says of it."""
 
+ROOTS = "roots.pem"
+"""In the folder of one that looks at a file's origin: the root certificates that are ours."""
+
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TZ", "LD_LIBRARY_PATH")
 _MEDIA = {"picture": "image", "stream": "media", "text": "text"}
 
@@ -46,6 +49,15 @@ def decode(source: Path, form: Format, folder: Path, caps: Caps) -> Made:
         Invalid: it is not taken; the code and the sentence say why.
         TooMany: others are being decoded; nothing is lost by trying again.
     """
+    return Made(**ask(form.way, form, source, folder, caps))
+
+
+def ask(way: str, form: Format, source: Path, folder: Path, caps: Caps) -> dict[str, Any]:
+    """What the child makes of a file in one of its ways.
+
+    Raises:
+        Invalid, TooMany: as `decode`.
+    """
     size, most = source.stat().st_size, _bytes(form, caps)
     if size > most:
         raise Invalid(
@@ -56,18 +68,18 @@ def decode(source: Path, form: Format, folder: Path, caps: Caps) -> Made:
     if not _places.acquire(timeout=_PATIENCE_S):
         raise TooMany("Other uploads are being looked at. Send it again in a moment.", code="busy", retry_after=10)
     try:
-        answer = _run(source, form, folder, caps)
+        answer = _run(way, source, form, folder, caps)
     finally:
         _places.release()
     if "refused" in answer:
         raise Invalid(answer["refused"]["sentence"], code=answer["refused"]["code"], field="file")
-    return Made(**answer["made"])
+    return answer["made"]
 
 
-def _run(source: Path, form: Format, folder: Path, caps: Caps) -> Answer:
+def _run(way: str, source: Path, form: Format, folder: Path, caps: Caps) -> Answer:
     command = [
         sys.executable, "-B", "-s", "-m", "shared.intake",
-        form.way, form.name, str(source.absolute()), str(folder.absolute()), json.dumps(asdict(caps)),
+        way, form.name, str(source.absolute()), str(folder.absolute()), json.dumps(asdict(caps)),
     ]  # fmt: skip
     # Nothing of ours goes along: no address of a database, no key.
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | _SPARING
