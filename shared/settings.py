@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     visible_mark: Switch = Field("choice", validation_alias=_named("ATELIER_VISIBLE_MARK"))
     safety_threshold: float = Field(0.6, gt=0, le=1, validation_alias=_named("ATELIER_SAFETY_THRESHOLD"))
     safety_model: str = Field("open-nsfw", validation_alias=_named("ATELIER_SAFETY_MODEL"))
+    text_classifier: str | None = Field(
+        None, validation_alias=_named("ATELIER_TEXT_CLASSIFIER"), description="A library model that judges texts."
+    )
+    text_blocked_labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias=_named("ATELIER_TEXT_BLOCKED_LABELS"), description="Its labels that no text may get."
+    )
     word_lists: Path | None = Field(
         None, validation_alias=_named("ATELIER_WORD_LISTS"), description="A folder with a file of words per language."
     )
@@ -69,12 +75,12 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
 
-    @field_validator("devices", mode="before")
+    @field_validator("devices", "text_blocked_labels", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("storage_url", "api_key", "public_url")
+    @field_validator("storage_url", "api_key", "public_url", "text_classifier")
     @classmethod
     def _blank_is_unset(cls, value: str | None) -> str | None:
         return value or None

@@ -158,10 +158,7 @@ class Attempt:
             if not self._news:
                 return None
             self._news = False
-            progress = self._progress
-            if progress.text:
-                progress = replace(progress, text=self._masked(progress.text))
-            return progress, dict(self.metrics)
+            return self._shown(self._progress), dict(self.metrics)
 
     def stop(self, reason: type[BaseException]) -> None:
         """Make the next `progress` or `check_cancelled` raise this; the first reason stays."""
@@ -175,7 +172,7 @@ class Attempt:
     @property
     def last_progress(self) -> Progress:
         """The latest progress."""
-        return self._progress
+        return self._shown(self._progress)
 
     def save_log(self, text: str) -> list[NewArtifact]:
         """Upload what went wrong, for the failed job; best effort, since the store may be what failed."""
@@ -201,8 +198,11 @@ class Attempt:
         statement = made | {"seed": meta.get("seed", self.seed), "made_with": self.made_with}
         return self._finisher.finish(path, role, media_type, self._params, self, statement)
 
-    def _masked(self, text: str) -> str:
-        return self._finisher.masked(text, self._params) if self._finisher and self._params else text
+    def _shown(self, progress: Progress) -> Progress:
+        """The progress with its text as it may be seen."""
+        if not (progress.text and self._finisher and self._params):
+            return progress
+        return replace(progress, text=self._finisher.shown(progress.text, self._params))
 
     def _uploaded(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
         content, key = self._stored(path)

@@ -6,6 +6,7 @@ content of everything that a job makes is hashed before label and signature, so 
 
 from __future__ import annotations
 
+import json
 import logging
 import wave
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from worker.finishing.safety import PictureFilter
 
 log = logging.getLogger(__name__)
+
+_WITHHELD = "[Withheld by the safety filter.]"
 
 _WRITTEN = ("text/plain", "text/markdown", "text/vtt", "application/json", "application/x-subrip")
 
@@ -96,7 +99,7 @@ class Finisher:
         if media_type.startswith("image/") or media_type == "video/mp4":
             return self._filter_picture(path, media_type, place)
         if media_type.split(";")[0] in _WRITTEN and params.output != "code":
-            return self._filter_text(path)
+            return self._withhold(path, media_type, place) or self._mask(path)
         return {}
 
     def _filter_picture(self, path: Path, media_type: str, place: Workplace) -> dict[str, Any]:
@@ -138,7 +141,21 @@ class Finisher:
         judge: PictureFilter = place.resident(source.key, lambda: PictureFilter(source), picture_filter_size(source))
         return judge
 
-    def _filter_text(self, path: Path) -> dict[str, Any]:
+    def _withhold(self, path: Path, media_type: str, place: Workplace) -> dict[str, Any]:
+        """Where the installation names a classifier of texts, one that this speaks against is not handed over."""
+        name = self._settings.text_classifier
+        if name is None:
+            return {}
+        # As above: it brings torch and transformers.
+        from worker.finishing.judging import text_judge  # noqa: PLC0415 - see above
+
+        found = text_judge(place, name, self._settings.text_blocked_labels).verdict(path.read_text("utf-8"))
+        if found.score < self._settings.safety_threshold:
+            return {}
+        path.write_text(json.dumps(_WITHHELD) if media_type == "application/json" else f"{_WITHHELD}\n", "utf-8")
+        return {"filtered": f"This text was judged “{found.label}” ({found.score:.2f}), so it was withheld."}
+
+    def _mask(self, path: Path) -> dict[str, Any]:
         text, found = self._words.mask(path.read_text("utf-8"))
         if not found:
             return {}
@@ -146,10 +163,12 @@ class Finisher:
         words = "1 offensive word was" if found == 1 else f"{found} offensive words were"
         return {"filtered": f"{words} masked."}
 
-    def masked(self, text: str, params: Params) -> str:
-        """A text that is shown while it is written, filtered as the finished one will be."""
-        filtered = isinstance(params, Creation) and params.output != "code" and self._on("safety_filter", params)
-        return self._words.mask(text)[0] if filtered else text
+    def shown(self, text: str, params: Params) -> str:
+        """A text that is shown while it is written, filtered as the finished one will be; nothing of one that is yet to
+        be judged."""
+        if not (isinstance(params, Creation) and params.output != "code" and self._on("safety_filter", params)):
+            return text
+        return "" if self._settings.text_classifier else self._words.mask(text)[0]
 
     @cached_property
     def _words(self) -> WordFilter:
