@@ -54,12 +54,19 @@ def violations(page: Page, rules: list[str] = RULES) -> list[str]:
 
 def assert_accessible(page: Page, what: str = "") -> None:
     """Axe finds nothing in the page as it stands, in light and in dark."""
+    before = page.viewport_size
+    assert before is not None
+    # As tall as the page: else the bar at the bottom of a phone covers half of whatever happens to be there.
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": before["width"], "height": max(before["height"], tall)})
     page.emulate_media(color_scheme="light")
-    assert violations(page) == [], what
+    found = violations(page)
+    assert found == [], f"{what}: {found}"
     # A scheme changes colours and nothing else.
     page.emulate_media(color_scheme="dark")
     assert violations(page, rules=["color-contrast"]) == [], f"{what}, dark"
     page.emulate_media(color_scheme="light")
+    page.set_viewport_size(before)
 
 
 def assert_fits(page: Page, what: str = "") -> None:
