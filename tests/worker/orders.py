@@ -1,4 +1,4 @@
-"""What is ordered of a real worker: of every kind a job on each family of its models, a long one, and one without model.
+"""What is ordered of real workers: of every kind a job on each family of its models, a long one, one without model.
 
 A param that begins with @ names an input of `tests.worker.workshop`.
 """

@@ -53,7 +53,7 @@ def _without_model(kind: str, gone: dict[str, str]) -> Order:
     return Order("no model", kind, LONG[kind] | {own: model}, ())
 
 
-@pytest.mark.parametrize("order", (*FAMILIES, *TWICE), ids=str)
+@pytest.mark.parametrize("order", [*FAMILIES, *TWICE], ids=str)
 def test_a_real_worker_makes_what_is_ordered(done: Done, order: Order):
     # then the job succeeded at its first attempt, with the outputs of its kind, which can be read
     job = done.jobs[str(order)]
