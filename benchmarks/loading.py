@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from peft import LoraConfig, get_peft_model_state_dict
 
 from benchmarks.installation import Installation
-from benchmarks.overhead import Figure, ran, runner_of, seconds, source_of
+from benchmarks.overhead import Figure, ran, runner_of, source_of, took
 from shared.library import ModelSource
 from worker.engines.adapters import Adapter, adapted
 from worker.engines.diffusion import load_pipeline
@@ -58,14 +58,14 @@ def lora(place: Installation) -> Iterator[Figure]:
         with adapted(pipe, [adapter], base):
             pass
 
-    first = [seconds(lambda adapter=adapter: use(adapter)) for adapter in adapters]  # type: ignore[misc]
+    first = [took(lambda adapter=adapter: use(adapter)).cpu for adapter in adapters]  # type: ignore[misc]
     loads, swaps = [], []
     for _ in range(_LOADS):
-        loads.append(seconds(lambda: load_pipeline(base, "cpu")))
-        swaps += [seconds(lambda adapter=adapter: use(adapter)) for adapter in adapters]  # type: ignore[misc]
+        loads.append(took(lambda: load_pipeline(base, "cpu")).cpu)
+        swaps += [took(lambda adapter=adapter: use(adapter)).cpu for adapter in adapters]  # type: ignore[misc]
     load, swap = statistics.median(loads), statistics.median(swaps)
     yield {
-        "figure": "lora_swap_seconds",
+        "figure": "lora_swap_cpu_seconds",
         "reload": round(load, 3),
         "first_use": round(statistics.median(first), 4),
         "swap": round(swap, 4),
@@ -83,7 +83,7 @@ def _loading(place: Installation) -> Iterator[list[float]]:
     def get(key: str, load: Callable[[], Any], size: int | None = None) -> Any:
         def watched() -> Any:
             made: list[Any] = []
-            loads.append(seconds(lambda: made.append(load())))
+            loads.append(took(lambda: made.append(load())).wall)
             return made[0]
 
         return type(held).get(held, key, watched, size)

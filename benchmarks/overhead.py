@@ -7,6 +7,7 @@ Both are timed in this process, turn about, so that a busy machine slows both. W
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.installation import Installation
@@ -48,33 +49,45 @@ def ran(place: Installation, kind: str, params: dict[str, Any]) -> Job:
 
 
 def compared(place: Installation, kind: str, params: dict[str, Any], bare: Callable[[], object]) -> Figure:
-    """The kind's ratio over the bare loop: the median of pairs that were run one right after the other."""
+    """The kind's ratio over the bare loop: the median of pairs that were run one right after the other.
+
+    `cpu_ratio` is of the processor time of this process: what others do on the machine changes it little.
+    """
     pairs = timed(bare, lambda: ran(place, kind, params))
     return {
         "figure": f"{kind}_seconds",
-        "bare": round(statistics.median(pair[0] for pair in pairs), 3),
-        "kind": round(statistics.median(pair[1] for pair in pairs), 3),
-        "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 3),
+        "bare": round(statistics.median(bare.wall for bare, _ in pairs), 3),
+        "kind": round(statistics.median(ours.wall for _, ours in pairs), 3),
+        "ratio": round(statistics.median(ours.wall / bare.wall for bare, ours in pairs), 3),
+        "cpu_ratio": round(statistics.median(ours.cpu / bare.cpu for bare, ours in pairs), 3),
         "target": "<= 1.05",
     }
 
 
-def timed(one: Callable[[], object], other: Callable[[], object]) -> list[tuple[float, float]]:
-    """Seconds of both in turns, each warmed up before. Which goes first changes: the second finds a warmer cache."""
+@dataclass(frozen=True)
+class Took:
+    """Seconds of the clock, and of the processor in this process."""
+
+    wall: float
+    cpu: float
+
+
+def timed(one: Callable[[], object], other: Callable[[], object]) -> list[tuple[Took, Took]]:
+    """Both in turns, each warmed up before. Which goes first changes: the second finds a warmer cache."""
     for warm_up in (one, other):
         warm_up()
     pairs = []
     for number in range(ROUNDS):
         if number % 2:
-            second = seconds(other)
-            pairs.append((seconds(one), second))
+            second = took(other)
+            pairs.append((took(one), second))
         else:
-            pairs.append((seconds(one), seconds(other)))
+            pairs.append((took(one), took(other)))
     return pairs
 
 
-def seconds(work: Callable[[], object]) -> float:
+def took(work: Callable[[], object]) -> Took:
     """How long it takes."""
-    began = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - began
+    return Took(time.perf_counter() - wall, time.process_time() - cpu)

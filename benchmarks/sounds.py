@@ -17,9 +17,11 @@ from worker.engines.sentences import split
 from worker.engines.sound import read_sound
 from worker.engines.transcription import RATE, load_recogniser
 
+#: A page that is read aloud takes a minute; of a single word the price of a job is most.
+_TIMES = 4
 _TEXT = (
     "The workshop is open from nine in the morning. Every job waits its turn, and none is lost. "
-    "Whoever comes first is served first, and whoever comes last is served all the same."
+    "Whoever comes first is served first, and whoever comes last is served all the same. "
 )
 
 
@@ -28,10 +30,10 @@ def speech(place: Installation) -> Iterator[Figure]:
     voice = Hibari()
 
     def bare() -> None:
-        for number, piece in enumerate(split(_TEXT)):
+        for number, piece in enumerate(split(_TEXT * _TIMES)):
             voice(piece.text, seed=number)
 
-    yield compared(place, "generate_speech", {"text": _TEXT, "seed": 0} | UNFINISHED, bare)
+    yield compared(place, "generate_speech", {"text": _TEXT * _TIMES, "seed": 0} | UNFINISHED, bare)
 
 
 def music(place: Installation) -> Iterator[Figure]:
