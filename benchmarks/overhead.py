@@ -60,6 +60,7 @@ def compared(place: Installation, kind: str, params: dict[str, Any], bare: Calla
         "kind": round(statistics.median(ours.wall for _, ours in pairs), 3),
         "ratio": round(statistics.median(ours.wall / bare.wall for bare, ours in pairs), 3),
         "cpu_ratio": round(statistics.median(ours.cpu / bare.cpu for bare, ours in pairs), 3),
+        "more_ms": round(1000 * statistics.median(ours.wall - bare.wall for bare, ours in pairs)),
         "target": "<= 1.05",
     }
 

@@ -17,8 +17,8 @@ from worker.engines.sentences import split
 from worker.engines.sound import read_sound
 from worker.engines.transcription import RATE, load_recogniser
 
-#: A page that is read aloud takes a minute; of a single word the price of a job is most.
-_TIMES = 4
+#: Two pages that are read aloud take two minutes; of a single word the price of a job is most.
+_TIMES = 8
 _TEXT = (
     "The workshop is open from nine in the morning. Every job waits its turn, and none is lost. "
     "Whoever comes first is served first, and whoever comes last is served all the same. "
@@ -26,23 +26,24 @@ _TEXT = (
 
 
 def speech(place: Installation) -> Iterator[Figure]:
-    """`generate_speech` on the starter voice, against the voice's own package, sentence by sentence."""
+    """`generate_speech` on the starter voice, against the voice's own package, sentence by sentence, into a file."""
     voice = Hibari()
 
     def bare() -> None:
-        for number, piece in enumerate(split(_TEXT * _TIMES)):
-            voice(piece.text, seed=number)
+        said = [voice(piece.text, seed=number) for number, piece in enumerate(split(_TEXT * _TIMES))]
+        soundfile.write(place.home.path / "bare.wav", np.concatenate(said), voice.sample_rate, subtype="PCM_16")
 
     yield compared(place, "generate_speech", {"text": _TEXT * _TIMES, "seed": 0} | UNFINISHED, bare)
 
 
 def music(place: Installation) -> Iterator[Figure]:
-    """`generate_music` on the starter, against its network and its instrument."""
+    """`generate_music` on the starter, against its network and its instrument, into a file."""
     composer = load_composer(source_of(place, "chorale"), "cpu")
     prompt, length = "a slow chorale in D minor for organ", 60.0
 
     def bare() -> None:
-        composer.make(Asked(prompt, None, length, None, None), 0, lambda *_: None)
+        made = composer.make(Asked(prompt, None, length, None, None), 0, lambda *_: None)
+        soundfile.write(place.home.path / "bare.wav", made.sound, made.rate, subtype="PCM_16")
 
     yield compared(place, "generate_music", {"prompt": prompt, "duration": length, "seed": 0} | UNFINISHED, bare)
 
