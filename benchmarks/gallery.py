@@ -21,6 +21,9 @@ TARGET = ROOT / "docs" / "gallery"
 SHOWN = 1200
 """Characters of a text that the page shows; the file beside it has the rest."""
 
+_LEAST_WIDTH = 128
+"""Pixels: a digit of 16 is shown larger than it is."""
+
 _TEXTS = {"application/json", "application/x-subrip", "application/x-ndjson"}
 
 
@@ -77,13 +80,15 @@ def _shown(runner: Runner, file: Artifact, path: Path) -> list[str]:
     """The Markdown that shows a file."""
     kind = file.media_type.partition(";")[0]
     if kind.startswith("image/"):
+        if file.width and file.width < _LEAST_WIDTH:
+            return [f'<img src="{path.name}" alt="{path.stem}" width="{_LEAST_WIDTH}">']
         return [f"![{path.stem}]({path.name})"]
     if kind.startswith("video/") and file.thumb_key:
         poster = path.with_suffix(".webp")
         poster.write_bytes(b"".join(runner.storage.stream(file.thumb_key)))
         return [f"[![{path.stem}]({poster.name})]({path.name})"]
     if kind.startswith("text/") or kind in _TEXTS:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         return ["```text", text[:SHOWN].rstrip() + (" …" if len(text) > SHOWN else ""), "```"]
     return [f"[{path.name}]({path.name})"]
 
