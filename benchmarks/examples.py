@@ -38,8 +38,8 @@ _WRITING = (
     Example(
         "summary",
         "transform_text",
-        {"task": "summarise", "text": _NEWS, "length": "short", "max_new_tokens": 80, "temperature": 0},
-        "A news item in a sentence.",
+        {"task": "summarise", "text": _NEWS, "length": "long", "temperature": 0, "repetition_penalty": 1.0},
+        "A news item, made short.",
     ),
 )
 
@@ -143,8 +143,8 @@ _SOUND_AND_FILM = (
         "answer",
         "chat",
         {
-            "messages": [{"role": "user", "content": "When is the workshop closed?"}],
-            "max_new_tokens": 40,
+            "messages": [{"role": "user", "content": "Is the workshop open on Sundays?"}],
+            "max_new_tokens": 18,
             "temperature": 0,
         },
         "A question, answered from the transcript.",
