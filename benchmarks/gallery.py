@@ -7,10 +7,9 @@ next may take as its input. Look at the result: it is there to be looked at.
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from benchmarks.examples import EXAMPLES, Example
 from benchmarks.installation import ROOT, Installation, installation
 from shared import artifacts, jobs, listing
 from shared.job import Artifact, Job, JobState
@@ -22,39 +21,10 @@ TARGET = ROOT / "docs" / "gallery"
 SHOWN = 1200
 """Characters of a text that the page shows; the file beside it has the rest."""
 
+_LEAST_WIDTH = 128
+"""Pixels: a digit of 16 is shown larger than it is."""
 
-@dataclass(frozen=True)
-class Example:
-    """One job: what is asked for, and which inputs are outputs of earlier examples, as `{field: (name, index)}`."""
-
-    name: str
-    kind: str
-    params: dict[str, Any]
-    says: str
-    inputs: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-
-EXAMPLES: tuple[Example, ...] = (
-    Example("text", "generate_text", {"prompt": "Write a short poem about the sea at night.", "seed": 7}, "A poem."),
-    Example(
-        "code",
-        "generate_code",
-        {"prompt": "Write a Python function that returns the sum of two numbers.", "seed": 1},
-        "Python that parses.",
-    ),
-    Example(
-        "image",
-        "generate_image",
-        {"prompt": "red apple", "images": 4, "seed": 1},
-        "Four pictures of one prompt, enlarged.",
-    ),
-    Example(
-        "speech",
-        "generate_speech",
-        {"text": "The workshop is open. Every job waits its turn, and none is lost.", "seed": 3},
-        "Two sentences, spoken.",
-    ),
-)
+_TEXTS = {"application/json", "application/x-subrip", "application/x-ndjson"}
 
 
 def main() -> None:
@@ -110,13 +80,15 @@ def _shown(runner: Runner, file: Artifact, path: Path) -> list[str]:
     """The Markdown that shows a file."""
     kind = file.media_type.partition(";")[0]
     if kind.startswith("image/"):
+        if file.width and file.width < _LEAST_WIDTH:
+            return [f'<img src="{path.name}" alt="{path.stem}" width="{_LEAST_WIDTH}">']
         return [f"![{path.stem}]({path.name})"]
     if kind.startswith("video/") and file.thumb_key:
         poster = path.with_suffix(".webp")
         poster.write_bytes(b"".join(runner.storage.stream(file.thumb_key)))
         return [f"[![{path.stem}]({poster.name})]({path.name})"]
-    if kind.startswith("text/") or kind in {"application/json", "application/x-subrip", "application/jsonl"}:
-        text = path.read_text("utf-8")
+    if kind.startswith("text/") or kind in _TEXTS:
+        text = path.read_text("utf-8-sig")
         return ["```text", text[:SHOWN].rstrip() + (" …" if len(text) > SHOWN else ""), "```"]
     return [f"[{path.name}]({path.name})"]
 

@@ -201,11 +201,13 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         model = get(db, owner_id, name)
     except NotFound as error:
         raise JobError("model_missing", str(error), field="model") from error
-    folder = model_sources.local_folder(model.source, model.revision) or _fetched(db, storage, model, cache)
+    gone = f"The files of model {name!r} are gone: {model.source} is not there."
+    try:
+        folder = model_sources.local_folder(model.source, model.revision) or _fetched(db, storage, model, cache)
+    except Invalid as error:
+        raise JobError("model_missing", gone, field="model") from error
     if not folder.is_dir():
-        raise JobError(
-            "model_missing", f"The files of model {name!r} are gone: {model.source} is not there.", field="model"
-        )
+        raise JobError("model_missing", gone, field="model")
     described = folder / "atelier.json"
     about = json.loads(described.read_text()) if described.is_file() else {}
     return ModelSource(

@@ -56,18 +56,21 @@ def _git(folder: Path) -> None:
     GitProcessor(CLIPImageProcessor(size=_SIZE, crop_size=_SIZE), tokenizer).save_pretrained(folder)
 
 
-def _llava(folder: Path) -> None:
+def _llava(folder: Path, window: int = 512, *, ends: bool = True) -> None:
     tokenizer = byte_tokenizer(chat=False)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
     image = tokenizer.convert_tokens_to_ids("<image>")
     text = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=512, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        max_position_embeddings=window, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     config = LlavaConfig(
         text_config=text, vision_config=CLIPVisionConfig(**_TOWER), image_token_id=image, image_seq_length=4,
     )  # fmt: skip
-    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    model = LlavaForConditionalGeneration(config)
+    if not ends:  # its end is never the likeliest of all tokens
+        model.lm_head.weight.data[tokenizer.eos_token_id] = 0
+    model.save_pretrained(folder)
     LlavaProcessor(
         CLIPImageProcessor(size=_SIZE, crop_size=_SIZE), tokenizer, patch_size=16,
         vision_feature_select_strategy="default", image_token="<image>", num_additional_image_tokens=1,
@@ -81,4 +84,5 @@ MODELS = {
     "tiny-blip-answers": ("image-to-text", _blip(BlipForQuestionAnswering)),
     "tiny-git": ("image-to-text", _git),
     "tiny-llava": ("image-to-text", _llava),
+    "tiny-llava-long": ("image-to-text", lambda folder: _llava(folder, 16_384, ends=False)),
 }

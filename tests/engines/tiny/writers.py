@@ -34,14 +34,21 @@ def _gpt2(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _llama(folder: Path) -> None:
+def _llama(folder: Path, window: int = 512, *, ends: bool = True) -> None:
     tokenizer = byte_tokenizer(chat=True)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=512, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        max_position_embeddings=window, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    if not ends:  # its end is never the likeliest of all tokens
+        model.lm_head.weight.data[tokenizer.eos_token_id] = 0
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-MODELS = {"tiny-gpt2": ("text-generation", _gpt2), "tiny-llama": ("text-generation", _llama)}
+MODELS = {
+    "tiny-gpt2": ("text-generation", _gpt2),
+    "tiny-llama": ("text-generation", _llama),
+    "tiny-llama-long": ("text-generation", lambda folder: _llama(folder, 16_384, ends=False)),
+}

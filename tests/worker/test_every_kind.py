@@ -1,0 +1,118 @@
+"""Every kind on every family of its models, through the whole system: real Postgres, Redis, object store, workers.
+
+All is ordered at once, of one installation; each verdict is a test of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from shared import credentials, kinds
+from shared.contents import content_hash
+from shared.errors import Invalid
+from shared.job import Job, JobState
+from shared.kinds.params import Creation
+from shared.signing import signing_key
+from tests.kinds.shipped import SHIPPED
+from tests.worker.orders import FAMILIES, LONG, MEDIA, TWICE, Order
+from tests.worker.workshop import Stopped, Workshop, model_field, read
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Done:
+    """The installation, and what became of all that was ordered."""
+
+    shop: Workshop
+    jobs: dict[str, Job]
+    stopped: dict[str, Stopped]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    shop = Workshop.open(tmp_path_factory.mktemp("workshop"))
+    yield shop
+    shop.fleet.close()
+
+
+@pytest.fixture(scope="module")
+def done(shop: Workshop) -> Done:
+    """Everything ordered, then every long job cancelled."""
+    tasks = sorted({kinds.params_class(kind).model_tasks()[model_field(kind)] for kind in SHIPPED})
+    gone = {task: shop.lose(task) for task in tasks}
+    orders = (*FAMILIES, *TWICE, *(_without_model(kind, gone) for kind in SHIPPED))
+    return Done(shop, shop.all_done(orders), shop.all_cancelled(LONG))
+
+
+def _without_model(kind: str, gone: dict[str, str]) -> Order:
+    own = model_field(kind)
+    model = gone[kinds.params_class(kind).model_tasks()[own]]
+    return Order("no model", kind, LONG[kind] | {own: model}, ())
+
+
+@pytest.mark.parametrize("order", [*FAMILIES, *TWICE], ids=str)
+def test_a_real_worker_makes_what_is_ordered(done: Done, order: Order):
+    # then the job succeeded at its first attempt, with the outputs of its kind, which can be read
+    job = done.jobs[str(order)]
+    assert (job.state, job.error_message, job.attempt) == (JobState.SUCCEEDED, None, 1)
+    outputs = done.shop.outputs(job)
+    assert tuple(each.media_type for each in outputs) == order.gives
+    # and each is known by its content, and a work says of itself how it was made
+    roots = [signing_key(done.shop.fleet.settings.signing, "Atelier").root]
+    for each in outputs:
+        path = done.shop.fetched(each)
+        assert read(path, each.media_type) > 0
+        assert each.content_sha256 == content_hash(path, each.media_type)
+        if issubclass(kinds.params_class(order.kind), Creation) and each.media_type in credentials.MEDIA_TYPES:
+            said = credentials.read(path, each.media_type, roots)
+            assert said is not None
+            assert (said["state"], said["work"]["job"], said["work"]["kind"]) == ("trusted", job.id, order.kind)
+
+
+@pytest.mark.parametrize("medium", MEDIA)
+def test_two_processes_make_the_same_of_the_same_seed(done: Done, medium: str):
+    one, other = (done.jobs[str(order)] for order in TWICE if order.name.startswith(medium))
+    assert one.worker_id != other.worker_id
+    assert one.seed == other.seed
+    contents = [[each.content_sha256 for each in done.shop.outputs(job)] for job in (one, other)]
+    assert contents[0] == contents[1] != [None]
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_a_job_in_mid_generation_ends_within_a_step_of_its_cancel(done: Done, kind: str):
+    stopped = done.stopped[kind]
+    assert stopped.job.state is JobState.CANCELLED
+    # (it was in the middle: some steps were done, and more were left)
+    assert stopped.done > 0
+    assert stopped.job.progress.total is None or stopped.job.progress.done < stopped.job.progress.total
+    assert stopped.took_s < 2 + stopped.step_s
+    assert done.shop.outputs(stopped.job) == []
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_a_model_that_is_gone_is_told_in_one_sentence(done: Done, kind: str):
+    job = done.jobs[f"{kind}, no model"]
+    model = job.params[model_field(kind)]
+    assert (job.state, job.error_code, job.attempt) == (JobState.FAILED, "model_missing", 1)
+    assert job.error_message is not None
+    assert job.error_message.startswith(f"The files of model '{model}' are gone: ")
+    assert job.error_message.endswith(" is not there.")
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_a_model_that_was_never_there_is_told_at_once(shop: Workshop, kind: str):
+    with pytest.raises(Invalid, match=r"^There is no model 'nobody' in the library\. (For|The library)") as caught:
+        shop.submit(Order("nobody", kind, LONG[kind] | {model_field(kind): "nobody"}, ()))
+    assert caught.value.field == model_field(kind)
+
+
+def test_no_kind_is_left_out():
+    assert sorted(LONG) == sorted({order.kind for order in FAMILIES}) == SHIPPED
+
+
+def test_nothing_is_left_of_a_job(done: Done):
+    tmp: Path = done.shop.fleet.home.path / "tmp"
+    assert [path.name for path in tmp.iterdir()] == []
