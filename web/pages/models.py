@@ -85,9 +85,21 @@ def task_word(task: str) -> str:
     """A task as a reader calls it."""
     return {
         "text-generation": _("Text generation"),
+        "text2text-generation": _("Text to text"),
+        "text-classification": _("Labels of texts"),
+        "token-classification": _("Names in texts"),
+        "feature-extraction": _("Vectors of texts"),
         "text-to-image": _("Text to image"),
-        "text-to-speech": _("Text to speech"),
+        "unconditional-image-generation": _("Pictures from noise"),
+        "image-to-text": _("Describing pictures"),
         "upscale": _("Enlarging pictures"),
+        "controlnet": _("ControlNets"),
+        "image-adapter": _("Adapters of image models"),
+        "image-safety": _("Safety filter of pictures"),
+        "text-to-speech": _("Text to speech"),
+        "text-to-audio": _("Music and sounds"),
+        "automatic-speech-recognition": _("Speech to text"),
+        "text-to-video": _("Video"),
     }.get(task, task)
 
 
