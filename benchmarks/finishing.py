@@ -20,8 +20,8 @@ def finishing(place: Installation) -> Iterator[Figure]:
     """Milliseconds of the processor a file of each medium, and the whole job's ratio to one without."""
     for medium, (kind, params, files) in _JOBS.items():
         pairs = timed(
-            lambda kind=kind, params=params: ran(place, kind, params | UNFINISHED),  # type: ignore[misc]
-            lambda kind=kind, params=params: ran(place, kind, params),  # type: ignore[misc]
+            lambda kind=kind, params=params: ran(place, kind, params | UNFINISHED),
+            lambda kind=kind, params=params: ran(place, kind, params),
         )
         yield {
             "figure": f"finishing_{medium}",

@@ -58,11 +58,11 @@ def lora(place: Installation) -> Iterator[Figure]:
         with adapted(pipe, [adapter], base):
             pass
 
-    first = [took(lambda adapter=adapter: use(adapter)).cpu for adapter in adapters]  # type: ignore[misc]
+    first = [took(lambda adapter=adapter: use(adapter)).cpu for adapter in adapters]
     loads, swaps = [], []
     for _ in range(_LOADS):
         loads.append(took(lambda: load_pipeline(base, "cpu")).cpu)
-        swaps += [took(lambda adapter=adapter: use(adapter)).cpu for adapter in adapters]  # type: ignore[misc]
+        swaps += [took(lambda adapter=adapter: use(adapter)).cpu for adapter in adapters]
     load, swap = statistics.median(loads), statistics.median(swaps)
     yield {
         "figure": "lora_swap_cpu_seconds",
@@ -88,11 +88,11 @@ def _loading(place: Installation) -> Iterator[list[float]]:
 
         return type(held).get(held, key, watched, size)
 
-    held.get = get  # type: ignore[method-assign]
+    held.get = get
     try:
         yield loads
     finally:
-        del held.get  # type: ignore[method-assign]
+        del held.get
 
 
 def _adapter(folder: Path, base: ModelSource) -> ModelSource:

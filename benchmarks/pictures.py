@@ -38,7 +38,7 @@ def images(place: Installation) -> Iterator[Figure]:
 def samples(place: Installation) -> Iterator[Figure]:
     """`sample_image` with the starter that is a diffusion model, against its network and scheduler."""
     sampler = load_sampler(source_of(place, "digit-ddpm"), "cpu")
-    pipe, steps, count = sampler.pipe, 100, 8  # type: ignore[attr-defined]  # this one is a diffusion sampler
+    pipe, steps, count = sampler.pipe, 100, 8
     shape = (count, pipe.unet.config.in_channels, sampler.size.height, sampler.size.width)
 
     def bare() -> None:

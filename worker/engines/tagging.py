@@ -87,11 +87,12 @@ def _words(part: Any) -> list[tuple[int, int, int]]:
 
 
 def _judged(encoder: Encoder, window: Window, logits: torch.Tensor) -> Iterator[_Word]:
-    chances = logits.softmax(-1)
+    # Of all tokens at once: asked word by word it takes a good part of the model's own time.
+    best = logits.softmax(-1).max(-1)
+    scores, labels = best.values.tolist(), best.indices.tolist()
     for place, start, end in window.words:
-        score, label = chances[place].max(-1)
         inside = min(place, len(window.tokens) - 1 - place)
-        yield _Word(start, end, encoder.labels[int(label)], float(score), inside)
+        yield _Word(start, end, encoder.labels[labels[place]], scores[place], inside)
 
 
 def _joined(words: Iterator[_Word]) -> Iterator[list[_Word]]:

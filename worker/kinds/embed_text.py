@@ -53,5 +53,6 @@ def _save(rows: list[TableRow], vectors: np.ndarray, ctx: JobContext) -> None:
 
 
 def _record(row: TableRow, vector: np.ndarray) -> dict[str, Any]:
-    numbers = [round(float(value), 6) for value in vector]
+    # All at once: one number after the other takes as long as the model.
+    numbers = vector.astype(np.float64).round(6).tolist()
     return {"line": row.line, **row.others, "text": row.text, "vector": numbers}
