@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from shared import kinds
 from shared.ids import new_id
 from shared.kinds.params import Params
 
@@ -23,7 +24,8 @@ class Placement:
 
 def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
     """The columns of a job's row that params and placement decide, under a fresh id. Without a seed one is drawn."""
-    asked = params.model_dump(mode="json", exclude_none=True)
+    # What is fixed by the administrator is kept as it will be done, not as the kind has it by default.
+    asked = params.model_dump(mode="json", exclude_none=True) | kinds.fixed(kind)
     return {
         "id": new_id("job"),
         "kind": kind,

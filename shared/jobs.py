@@ -156,11 +156,13 @@ def retry(
         raise Conflict(told, code="step_not_known_yet")
     if not old.done:
         raise Conflict(f"This job is still {old.state}; cancel it first, or wait for its end.", code="not_finished")
+    # What has been fixed since is not asked for again.
+    asked = {name: value for name, value in old.params.items() if name not in kinds.fixed(old.kind)}
     return submit(
         db,
         owner,
         old.kind,
-        old.params,
+        asked,
         idempotency_key=idempotency_key,
         priority=old.priority,
         pool=None if old.device_pin else old.pool,

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         return self.storage_url or (self.home.absolute() / "artifacts").as_uri()
 
     @property
+    def fixed(self) -> dict[str, bool]:
+        """The switches of works that no job may choose, each with what it is."""
+        switches = {name: getattr(self, name) for name in ("safety_filter", "content_credentials", "visible_mark")}
+        return {name: switch == "on" for name, switch in switches.items() if switch != "choice"}
+
+    @property
     def signing(self) -> Path:
         """The file of the key that signs works; made on first use where none is named."""
         return self.signing_key or self.home.absolute() / "keys" / "signing.pem"

@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings()
     if settings.kinds_path is not None:
         kinds.extend(settings.kinds_path)
+    kinds.fix(settings.fixed)
     app = OpenAPI(
         __name__,
         info={"title": "Atelier", "version": VERSION, "description": "One queue for generating and training."},

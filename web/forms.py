@@ -62,6 +62,7 @@ class Field:
     max_length: int | None
     media: tuple[Media, ...] = ()
     focused: bool = False
+    fixed: bool = False
 
     @property
     def id(self) -> str:
@@ -90,16 +91,17 @@ def fields(
     wrong: dict[str, str] = {}
     for error in errors:
         wrong.setdefault(error["field"].split(".")[0], error["message"])
-    schema = kinds.schema(kind)
+    schema, fixed = kinds.schema(kind), kinds.fixed(kind)
     required = set(schema.get("required", ()))
     found = [
         _field(
             name,
             written.flat(prop) | {"examples": _examples(schema, name)},
-            typed.get(name),
+            written.number(fixed[name]) if name in fixed else typed.get(name),
             models,
             required=name in required,
             error=wrong.get(name),
+            fixed=name in fixed,
         )
         for name, prop in schema["properties"].items()
     ]
@@ -115,10 +117,16 @@ def general_errors(kind: str, errors: Sequence[FieldError]) -> list[str]:
 
 
 def from_form(kind: str, form: MultiDict[str, str], *, complete: bool) -> Typed:
-    """What was typed. A complete form says of a switch that is not in it that it is off; an address does not."""
+    """What was typed, but for what is fixed.
+
+    A complete form says of a switch that is not in it that it is off; an address does not.
+    """
     typed: Typed = {}
+    fixed = kinds.fixed(kind)
     for name, prop in kinds.schema(kind)["properties"].items():
         widget = written.hints(prop)["widget"]
+        if name in fixed:
+            continue
         if widget in written.ROWS:
             rows = written.read_rows(form, name, widget)
             if rows or complete:
@@ -132,12 +140,15 @@ def from_form(kind: str, form: MultiDict[str, str], *, complete: bool) -> Typed:
 
 
 def from_params(kind: str, params: Mapping[str, Any]) -> Typed:
-    """Params as they would have been typed; a file that only stands for one of the reader's own is left to them."""
-    properties = kinds.schema(kind)["properties"]
+    """Params as they would have been typed, but for what is fixed.
+
+    A file that only stands for one of the reader's own is left to them.
+    """
+    properties, fixed = kinds.schema(kind)["properties"], kinds.fixed(kind)
     return {
         name: written.as_typed(written.hints(properties[name])["widget"], value)
         for name, value in params.items()
-        if name in properties and value is not None and value != SOME_FILE
+        if name in properties and name not in fixed and value is not None and value != SOME_FILE
     }
 
 
@@ -196,7 +207,7 @@ def lines(varied: Sequence[Any]) -> str:
 
 def can_vary(field: Field) -> bool:
     """Whether one line of text can stand for a value of this field."""
-    return field.widget not in {*written.ROWS, "lines"}
+    return field.widget not in {*written.ROWS, "lines"} and not field.fixed
 
 
 def _field(

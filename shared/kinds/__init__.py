@@ -16,10 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.complaints import field_errors, sentence
-from shared.errors import Invalid, NotFound
+from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
 
 _NOT_KINDS = {"params"}
+_fixed: dict[str, bool] = {}
 
 
 def extend(folder: Path) -> None:
@@ -59,6 +60,18 @@ def params_class(kind: str) -> type[Params]:
     return classes[0]
 
 
+def fix(switches: Mapping[str, bool]) -> None:
+    """Let nobody choose these switches in this process, for an administrator has: an empty mapping frees them all."""
+    _fixed.clear()
+    _fixed.update(switches)
+
+
+def fixed(kind: str) -> dict[str, bool]:
+    """The switches of a kind that are not the requester's to choose, each with what it is."""
+    fields = params_class(kind).model_fields
+    return {name: on for name, on in _fixed.items() if name in fields}
+
+
 def validate(kind: str, data: Mapping[str, Any], *, strict: bool = True) -> Params:
     """The params in `data`, or `Invalid` naming every wrong field.
 
@@ -66,9 +79,13 @@ def validate(kind: str, data: Mapping[str, Any], *, strict: bool = True) -> Para
     """
     cls = params_class(kind)
     try:
-        return cls.model_validate(data, strict=strict)
+        params = cls.model_validate(data, strict=strict)
+        errors = _against_fixed(kind, params)
     except ValidationError as error:
         errors = field_errors(error)
+    else:
+        if not errors:
+            return params
     raise Invalid(sentence(errors[0]), field=errors[0]["field"] or None, errors=errors)
 
 
@@ -89,8 +106,19 @@ def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document["x-presets"] = [asdict(preset) for preset in cls.presets]
     document["x-kind"] = {
         "name": kind, "icon": cls.icon, "output": cls.output, "pool": cls.pool, "models": cls.model_tasks(),
+        "adapters": cls.adapter_tasks(), "inputs": {field: list(media) for field, media in cls.input_media().items()},
     }  # fmt: skip
     return document
+
+
+def _against_fixed(kind: str, params: Params) -> list[FieldError]:
+    """What was asked for in so many words, and is fixed to be otherwise; a default asks for nothing."""
+    switches = {name: on for name, on in fixed(kind).items() if name in params.model_fields_set}
+    return [
+        {"field": name, "message": f"This is always {'on' if on else 'off'}: it is fixed by the administrator."}
+        for name, on in switches.items()
+        if getattr(params, name) is not on
+    ]
 
 
 def _check_declaration(kind: str, cls: type[Params]) -> None:

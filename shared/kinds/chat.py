@@ -33,7 +33,7 @@ class Chat(Creation):
 
     title: ClassVar[str] = "Conversation"
     summary: ClassVar[str] = "Answers in a conversation; with a text of yours, from that text or not at all."
-    icon: ClassVar[str] = "message-square-text"
+    icon: ClassVar[str] = "messages-square"
     output: ClassVar[Output] = "text"
     examples: ClassVar[list[dict[str, Any]]] = [
         {**_asked("What is the capital of France?"), "max_new_tokens": 12, "temperature": 0},

@@ -12,7 +12,7 @@ class ClassifyText(Params):
 
     title: ClassVar[str] = "Labels for texts"
     summary: ClassVar[str] = "Gives each text a label, such as positive or negative, with a score for every label."
-    icon: ClassVar[str] = "list-checks"
+    icon: ClassVar[str] = "tags"
     output: ClassVar[Output] = "data"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"texts": ["What a wonderful day!", "The shop opens at nine.", "The service was terrible."]},

@@ -26,7 +26,7 @@ class DescribeImage(Creation):
 
     title: ClassVar[str] = "Description of a picture"
     summary: ClassVar[str] = "Writes a caption for a picture, or answers a question about it."
-    icon: ClassVar[str] = "image-up"
+    icon: ClassVar[str] = "scan-eye"
     output: ClassVar[Output] = "text"
     needs_model: ClassVar[bool] = True
     examples: ClassVar[list[dict[str, Any]]] = [

@@ -12,7 +12,7 @@ class EmbedText(Params):
 
     title: ClassVar[str] = "Vectors of texts"
     summary: ClassVar[str] = "Turns texts into vectors, so that texts of like meaning lie close together."
-    icon: ClassVar[str] = "layers"
+    icon: ClassVar[str] = "waypoints"
     output: ClassVar[Output] = "data"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"texts": ["A cat sleeps on the sofa.", "A kitten naps.", "Stocks fell on Monday."]},

@@ -14,7 +14,7 @@ class SampleImage(Creation):
 
     title: ClassVar[str] = "Samples"
     summary: ClassVar[str] = "Makes pictures of noise, with a GAN, a VAE or a diffusion model that takes no words."
-    icon: ClassVar[str] = "image"
+    icon: ClassVar[str] = "shapes"
     output: ClassVar[Output] = "image"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"model": "digit-vae", "label": "seven", "images": 2, "seed": 7},

@@ -12,7 +12,7 @@ class TagEntities(Params):
 
     title: ClassVar[str] = "Names in texts"
     summary: ClassVar[str] = "Finds the people, places and organisations that texts name, and where."
-    icon: ClassVar[str] = "search"
+    icon: ClassVar[str] = "highlighter"
     output: ClassVar[Output] = "data"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"texts": ["Maria Gonzalez works for Contoso in Madrid."]},

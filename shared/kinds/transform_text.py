@@ -34,7 +34,7 @@ class TransformText(Creation):
 
     title: ClassVar[str] = "Summary, translation, rewriting"
     summary: ClassVar[str] = "Makes a summary, a translation or another wording of a text."
-    icon: ClassVar[str] = "languages"
+    icon: ClassVar[str] = "file-pen-line"
     output: ClassVar[Output] = "text"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"task": "summarise", "text": _NEWS, "max_new_tokens": 24, "temperature": 0},

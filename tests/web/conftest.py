@@ -34,6 +34,8 @@ _MODELS = {
     "digits": "text-to-image",
     "hibari": "text-to-speech",
     "realesrgan-anime": "upscale",
+    "latent-walk": "text-to-video",
+    "whisper-tiny-en": "automatic-speech-recognition",
 }
 
 

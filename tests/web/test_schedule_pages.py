@@ -139,7 +139,9 @@ def test_a_batch_is_made_by_the_form_and_changed_by_it(mine: Visitor, db: Databa
     batch = all_of(db, owner)[0].terms.template.batch
     assert batch is not None
     assert batch.vary == {"steps": [4, 8], "prompt": ["{date}", "{{a}} b"]}
-    assert (batch.params, batch.mode, batch.title) == ({"previews": False}, "product", "Week of {date}")
+    switches = {"previews", "safety_filter", "content_credentials", "visible_mark"}
+    assert batch.params == dict.fromkeys(switches, False)
+    assert (batch.mode, batch.title) == ("product", "Week of {date}")
     page = mine.get(answer.location).text
     assert "batch of 4" in page
     assert mine.post(f"{answer.location}/run").status_code == 303

@@ -10,11 +10,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from markupsafe import escape
 
-from shared import artifacts, batches, devices, keys, kinds, library, schedules
+from shared import artifacts, batches, devices, keys, kinds, library, schedules, workflows
 from shared.db import Database
 from shared.owners import Owner
 from shared.schedule import Schedule, Terms
 from shared.sources import Listed
+from shared.steps import Asked
 from shared.variations import Varied
 from tests.web.conftest import Visitor
 from tests.web.driving import Driver
@@ -26,22 +27,24 @@ CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 
 PARTS = {
     # Parts of pages, drawn by the pages themselves as well.
-    "all_batches.part", "all_devices.part", "all_jobs.part", "all_models.part", "all_schedules.part", "batch.part",
-    "create.recent", "gallery.more", "gallery.news", "gallery.part", "job.live", "own_keys.part", "schedule.panel",
+    "all_batches.part", "all_devices.part", "all_jobs.part", "all_models.part", "all_schedules.part",
+    "all_workflows.part", "batch.part", "create.recent", "gallery.more", "gallery.news", "gallery.part", "job.live",
+    "own_keys.part", "schedule.panel", "workflow.part",
     # Redirects, and what is no page.
-    "all_batches.slashed", "all_jobs.slashed", "gallery.slashed", "offline.worker",
+    "all_batches.slashed", "all_jobs.slashed", "all_workflows.slashed", "gallery.slashed", "offline.worker",
 }  # fmt: skip
 
 NAMES = {
-    "Atelier", "API", "CPU", "CSV", "Cron", "Ctrl", "Enter", "English", "GB", "GPU", "ID", "JSON", "JSONL", "MB", "PNG",
-    "JavaScript", "Python", "RTX", "Top", "UTC", "WAV", "artifact", "atelier", "csv", "curl", "gpu", "hub", "jsonl",
-    "kB", "keys", "openapi.json", "problem+json", "px", "token", "zip",
+    "Atelier", "API", "CPU", "CSV", "Cron", "Ctrl", "Enter", "English", "GB", "GPU", "ID", "JSON", "JSONL", "MB",
+    "PNG", "JavaScript", "Python", "RTX", "Top", "UTC", "WAV", "artifact", "atelier", "csv", "curl", "gpu", "hub",
+    "jsonl", "kB", "keys", "openapi.json", "problem+json", "px", "token", "zip", "AI", "BART", "C2PA", "ControlNet",
+    "GAN", "IP-Adapter", "LoRA", "Marian", "SRT", "T5", "VAE", "WebVTT", "de", "en", "index", "role", "zh",
 }  # fmt: skip
 """Names that are the same in every language, commands, and units."""
 
 HERE = (
     "Smollm2 Emoji emoji Digits digits Hibari hibari Realesrgan-Anime realesrgan-anime MIT hong yi my-model "
-    "studio cellar attic Nowhere on off admin Probe"
+    "studio cellar attic Nowhere on off admin Probe Latent-Walk latent-walk Whisper-Tiny-En whisper-tiny-en"
 )
 """Names of models, devices and foreign kinds of this installation, and what has to be typed as it is."""
 
@@ -163,6 +166,11 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
         db, owner, "generate_image", Varied({"prompt": "红苹果"}, {"steps": [4, 8], "guidance": [3.0, 4.0]})
     ).batch
     rows = batches.submit(db, owner, "generate_image", Listed({}, [{"prompt": "一"}, {"prompt": "二"}])).batch
+    steps = [
+        {"name": "写", "kind": "generate_text", "params": {"prompt": "写一句话"}},
+        {"name": "画", "kind": "generate_image", "params": {"prompt": {"from": "写"}}},
+    ]
+    flow = workflows.submit(db, owner, Asked.model_validate({"title": "写与画", "steps": steps})).workflow
     made = [_schedule(db, owner, cron) for cron in ("0 9 * * 1-5", "*/30 * * * *")]
     schedules.pause(db, owner.id, made[1].id, "放假")
     library.add(
@@ -195,6 +203,7 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
         "/schedules", "/schedules/new", f"/schedules/{made[0].id}", f"/schedules/{made[1].id}",
         f"/schedules/{made[0].id}/edit",
         "/devices", "/models", "/models?q=nothing", "/models/hong/yi", "/models/emoji", "/models/-/add", "/keys",
+        "/workflows", "/workflows/new", f"/workflows/{flow.id}", f"/gallery/{pictures[0]}/use",
         "/login", "/offline", "/schedules/preview?s-cron=61+*+*+*+*&s-zone=Nowhere", "/docs",
     ]  # fmt: skip
 

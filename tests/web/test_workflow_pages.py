@@ -194,7 +194,7 @@ def test_the_form_begins_with_an_example_that_works(mine: Visitor, driver: Drive
         answer = mine.post("/workflows/new", steps=typed(text), token="t")
         assert answer.status_code == 303, answer.text
         assert mine.post("/workflows/new", steps=typed(text), token="t").location == answer.location
-    assert {start.name for start in starts()} == {"picture", "voice"}
+    assert {start.name for start in starts()} == {"picture", "variation", "film"}
     assert typed(mine.get("/workflows/new").text) == starts()[0].text
     assert mine.get("/workflows/new?start=odd").status_code == 404
     assert len(workflow_listing.page(driver.db, driver.owner.id).items) == 2

@@ -16,6 +16,7 @@ class KindBody(Answer):
     icon: str
     output: str
     pool: str
+    fixed: dict[str, bool] = Field(description="Switches that an administrator has fixed; asking otherwise is a 422.")
     params: dict[str, Any] = Field(description="JSON Schema of the params, with `x-ui` hints for forms.")
     examples: list[dict[str, Any]]
 

@@ -32,6 +32,7 @@ def _body(name: str) -> dict[str, Any]:
         "icon": declared.icon,
         "output": declared.output,
         "pool": declared.pool,
+        "fixed": kinds.fixed(name),
         "params": kinds.schema(name),
         "examples": declared.examples,
     }

@@ -122,8 +122,9 @@ class Finisher:
                     _save_again(blurred(image), image, path)
         if score < self._settings.safety_threshold:
             return {}
-        what = "film" if media_type == "video/mp4" else "picture"
-        return {"filtered": f"This {what} looks explicit ({score:.2f}), so it was blurred."}
+        if media_type == "video/mp4":
+            return {"filtered": f"This film looks explicit ({score:.2f}), so it was blurred."}
+        return {"filtered": f"This picture looks explicit ({score:.2f}), so it was blurred."}
 
     def _judge(self, place: Workplace) -> PictureFilter | None:
         from worker.finishing.safety import PictureFilter, picture_filter_size  # noqa: PLC0415 - as above
@@ -160,8 +161,9 @@ class Finisher:
         if not found:
             return {}
         path.write_text(text, "utf-8")
-        words = "1 offensive word was" if found == 1 else f"{found} offensive words were"
-        return {"filtered": f"{words} masked."}
+        if found == 1:
+            return {"filtered": "One offensive word was masked."}
+        return {"filtered": f"{found} offensive words were masked."}
 
     def shown(self, text: str, params: Params) -> str:
         """A text that is shown while it is written, filtered as the finished one will be; nothing of one that is yet to
