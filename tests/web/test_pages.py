@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 
 from shared import jobs, kinds
 from shared.db import Database
+from tests.kinds.shipped import SHIPPED
 from tests.web.conftest import Visitor
 from tests.web.driving import Driver
 from web import vendor
@@ -121,7 +122,7 @@ def test_the_theme_is_remembered(mine: Visitor, client: FlaskClient) -> None:
 
 def test_every_icon_of_the_pages_is_in_the_sprite(app: Flask) -> None:
     with app.test_request_context():
-        for name in (*vendor.PAGE_ICONS, *(kinds.params_class(kind).icon for kind in kinds.names() if kind != "probe")):
+        for name in (*vendor.PAGE_ICONS, *(kinds.params_class(kind).icon for kind in SHIPPED)):
             assert icon_address(name).endswith(f"#{name}"), f"run python -m web.vendor: {name} is missing"
 
 

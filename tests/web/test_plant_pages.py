@@ -228,7 +228,7 @@ def test_models_by_task_and_by_words(mine: Visitor, db: Database, owner: Owner) 
     put(db, resident=(Resident(library.get(db, owner.id, "emoji").key, GB),))
     text = mine.get("/models").text
     assert text.index("Text generation") < text.index("Text to image") < text.index("Enlarging pictures")
-    assert "5 models in the library" in text
+    assert "7 models in the library" in text
     assert GPU in text
     assert 'href="/models/emoji"' in text
 
@@ -236,7 +236,7 @@ def test_models_by_task_and_by_words(mine: Visitor, db: Database, owner: Owner) 
         return set(re.findall(r'href="/models/([\w-]+)"', mine.get(f"/models?q={words}").text))
 
     assert shown("EMOJI") == {"emoji"}
-    assert shown("text-to+demo") == {"emoji", "digits", "hibari"}
+    assert shown("text-to+demo") == {"emoji", "digits", "hibari", "latent-walk"}
     assert shown("nothing") == set()
     assert "No models match" in mine.get("/models?q=nothing").text
 

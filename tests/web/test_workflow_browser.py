@@ -66,7 +66,7 @@ def test_a_new_workflow_is_written_and_refused_with_its_line(open_page: Callable
     good = field.input_value()
     field.fill(good.replace('"from": "write"', '"from": "wrote"'))
     page.get_by_role("button", name="Submit the workflow").click()
-    expect(page.locator("#steps-faults")).to_contain_text("Line 11, steps.1.params.prompt: There is no step “wrote”")
+    expect(page.locator("#steps-faults")).to_contain_text("Line 12, steps.1.params.prompt: There is no step “wrote”")
     expect(field).to_be_focused()
     field.fill(good)
     field.press("Control+Enter")

@@ -197,7 +197,7 @@ def test_the_form_begins_with_an_example_that_works(mine: Visitor, driver: Drive
     assert {start.name for start in starts()} == {"picture", "variation", "film"}
     assert typed(mine.get("/workflows/new").text) == starts()[0].text
     assert mine.get("/workflows/new?start=odd").status_code == 404
-    assert len(workflow_listing.page(driver.db, driver.owner.id).items) == 2
+    assert len(workflow_listing.page(driver.db, driver.owner.id).items) == 3
 
 
 def test_a_workflow_is_changed_and_run_again(mine: Visitor, driver: Driver) -> None:

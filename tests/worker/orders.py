@@ -92,7 +92,7 @@ def _painting() -> Iterator[Order]:
         drawn = {"model": f"tiny-{model}", "images": 2, "steps": 2 if model.startswith("dd") else None, "seed": 3}
         yield Order(f"tiny-{model}", "sample_image", drawn, (PNG, PNG))
     way = {"model": "tiny-gan", "seed": 1, "interpolate_to": 2, "frames": 4, "as_clip": True}
-    yield Order("a way and a clip", "sample_image", way, (PNG, "image/webp"))
+    yield Order("a way and a clip", "sample_image", way, (PNG, "video/mp4"))
 
 
 def _sounding() -> Iterator[Order]:

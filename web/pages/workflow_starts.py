@@ -64,7 +64,20 @@ _READ = {"name": "read", "kind": "generate_speech", "params": {"text": {"from": 
 _PICTURE = {
     "title": "A text, and a picture of it",
     "steps": [
-        {"name": "write", "kind": "generate_text", "params": {"prompt": "Name one animal.", "max_new_tokens": 12}},
+        {
+            "name": "write",
+            "kind": "generate_text",
+            # Shown how, even a small model answers with a word.
+            "params": {
+                "messages": [
+                    {"role": "user", "content": "Name one fruit."},
+                    {"role": "assistant", "content": "red apple"},
+                    {"role": "user", "content": "Another one?"},
+                ],
+                "max_new_tokens": 6,
+                "temperature": 0,
+            },
+        },
         {"name": "paint", "kind": "generate_image", "params": {"prompt": {"from": "write"}}},
     ],
 }
@@ -76,7 +89,7 @@ _VARIATION = {
         {
             "name": "variation",
             "kind": "generate_image",
-            "params": {"prompt": "a red apple", "image": {"from": "draft"}, "strength": 0.6, "upscale": 4},
+            "params": {"prompt": "a green apple", "image": {"from": "draft"}, "strength": 0.7, "upscale": 4},
         },
     ],
 }
