@@ -110,7 +110,8 @@ class TransformText(Creation):
     temperature: Temperature = 0.2
     top_k: TopK = 50
     top_p: TopP = 0.95
-    repetition_penalty: RepetitionPenalty = 1.1
+    # Not above 1, as elsewhere: a penalty keeps a small model from repeating the very facts.
+    repetition_penalty: RepetitionPenalty = 1.0
     seed: Seed = None
 
     @model_validator(mode="after")
