@@ -17,20 +17,22 @@ _APPLE = {"prompt": "a red apple", "upscale": 1, "seed": 0}
 
 
 def images(place: Installation) -> Iterator[Figure]:
-    """`generate_image` on the starter pipeline, not enlarged, against the pipeline itself."""
+    """`generate_image` on the starter pipeline, not enlarged, against the pipeline itself, its pictures saved."""
     source = source_of(place, "emoji")
     pipe = load_pipeline(source, "cpu")
     steps, count = 50, 8
 
     def bare() -> None:
-        with torch.inference_mode():
-            pipe(
+        with torch.inference_mode(), TemporaryDirectory() as folder:
+            made = pipe(
                 "a red apple",
                 num_inference_steps=steps,
                 guidance_scale=source.defaults["guidance"],
                 num_images_per_prompt=count,
                 generator=[torch.Generator().manual_seed(seed) for seed in range(count)],
             )
+            for number, image in enumerate(made.images):
+                image.save(Path(folder) / f"{number}.png")
 
     yield compared(place, "generate_image", _APPLE | {"steps": steps, "images": count} | UNFINISHED, bare)
 

@@ -4,7 +4,7 @@ A blob's row is written before its upload begins, so that bytes which no artifac
 and deleted. Knows no storage client; see `shared.storage`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -41,12 +41,17 @@ def blob_key(owner_id: str, sha256: str) -> str:
     return f"{owner_id}/{sha256[:2]}/{sha256}"
 
 
-def announce(db: Database, key: str, size: int) -> None:
-    """Note that `key` is about to be uploaded; its grace starts anew if it was there."""
-    row = insert(blobs).values(key=key, size=size)
+def announce(db: Database, sizes: Mapping[str, int]) -> None:
+    """Note that these keys, with their sizes in bytes, are about to be uploaded; the grace of those that were there
+    starts anew."""
+    # In order, so that two who announce the same keys do not wait for each other.
+    rows = [{"key": key, "size": size} for key, size in sorted(sizes.items())]
+    row = insert(blobs).values(rows)
     with db.begin() as connection:
         connection.execute(
-            row.on_conflict_do_update(index_elements=["key"], set_={"touched_at": func.now(), "size": size})
+            row.on_conflict_do_update(
+                index_elements=["key"], set_={"touched_at": func.now(), "size": row.excluded.size}
+            )
         )
 
 

@@ -224,7 +224,7 @@ def _stored(db: Database, storage: Storage, owner_id: str, made: Made, folder: P
 def _put(db: Database, storage: Storage, owner_id: str, path: Path) -> tuple[Fingerprint, str]:
     content = fingerprint(path)
     key = artifacts.blob_key(owner_id, content.sha256)
-    artifacts.announce(db, key, content.size)
+    artifacts.announce(db, {key: content.size})
     storage.put(key, path)
     return content, key
 

@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ from worker.finishing.finisher import Finished, Finisher
 from worker.residency import Residency
 
 T = TypeVar("T")
+
+_UPLOADS_AT_ONCE = 4
 
 MAX_LIVE_TEXT = 20_000
 """Characters of live text that a progress row carries at most: its end."""
@@ -67,6 +70,7 @@ class Attempt:
         self._db, self._storage, self._residency, self._cache = db, storage, residency, cache
         self._progress = Progress()
         self._news = False
+        self._to_store: dict[str, Path] = {}
         self._stop: type[BaseException] | None = None
         self._lock = threading.Lock()
 
@@ -111,15 +115,17 @@ class Attempt:
         return InputFile(path, artifact.name, artifact.media_type)
 
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
-        """Upload a file now; its row is written when the job ends, a preview's at once."""
+        """Finish a file and keep it for the upload; a preview is uploaded and shown at once."""
         media_type = media_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         finished = self._finished(path, role, media_type, meta)
-        new = self._uploaded(path, role, media_type, meta | finished.meta)
+        new = self._saved(path, role, media_type, meta | finished.meta)
         new = replace(new, content_sha256=finished.content)
         if role != "preview":
             self.outputs.append(self._with_thumbnail(new, path))
-        elif not artifacts.show_preview(self._db, self.job, new):
-            raise Superseded
+        else:
+            self.upload()
+            if not artifacts.show_preview(self._db, self.job, new):
+                raise Superseded
         with self._lock:
             self._news = True
 
@@ -144,11 +150,21 @@ class Attempt:
         self._finisher, self._params = finisher, params
         self.made_with = environment(device)
 
+    def upload(self) -> None:
+        """Put what was saved into the store, all of it announced in one commit, several files at a time."""
+        if not self._to_store:
+            return
+        artifacts.announce(self._db, {key: path.stat().st_size for key, path in self._to_store.items()})
+        with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as uploads:
+            list(uploads.map(self._storage.put, self._to_store.keys(), self._to_store.values()))
+        self._to_store.clear()
+
     def begin_lean(self) -> None:
         """Begin again from nothing, with as little in memory as possible."""
         shutil.rmtree(self.workdir, ignore_errors=True)
         with self._lock:
             self.outputs.clear()
+            self._to_store.clear()
             self.metrics = {"lean_retries": 1.0}
             self.lean = True
 
@@ -177,9 +193,12 @@ class Attempt:
     def save_log(self, text: str) -> list[NewArtifact]:
         """Upload what went wrong, for the failed job; best effort, since the store may be what failed."""
         path = self.workdir / "log.txt"
+        self._to_store.clear()
         try:
             path.write_text(text, errors="replace")
-            return [self._uploaded(path, "log", "text/plain", {})]
+            saved = self._saved(path, "log", "text/plain", {})
+            self.upload()
+            return [saved]
         except Exception:
             logging.getLogger(__name__).exception("the log of %s could not be stored", self.job_id)
             return []
@@ -204,8 +223,8 @@ class Attempt:
             return progress
         return replace(progress, text=self._finisher.shown(progress.text, self._params))
 
-    def _uploaded(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
-        content, key = self._stored(path)
+    def _saved(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
+        content, key = self._keep(path)
         return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
 
     def _with_thumbnail(self, new: NewArtifact, path: Path) -> NewArtifact:
@@ -215,13 +234,12 @@ class Attempt:
         measured = thumbnails.measure(path, new.media_type)
         if measured is None:
             return new
-        thumb_key = self._stored(measured.thumbnail)[1] if measured.thumbnail else None
+        thumb_key = self._keep(measured.thumbnail)[1] if measured.thumbnail else None
         return replace(new, width=measured.width, height=measured.height, thumb_key=thumb_key)
 
-    def _stored(self, path: Path) -> tuple[Fingerprint, str]:
-        """Put a file into the store; what it is, and its key."""
+    def _keep(self, path: Path) -> tuple[Fingerprint, str]:
+        """Keep a file for the upload; what it is, and its key."""
         content = fingerprint(path)
         key = artifacts.blob_key(self.job.owner_id, content.sha256)
-        artifacts.announce(self._db, key, content.size)
-        self._storage.put(key, path)
+        self._to_store[key] = path
         return content, key

@@ -65,7 +65,11 @@ class JobContext(Protocol):
         """An artifact of the same owner: uploaded, or made by an earlier job."""
 
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
-        """Hand over a file under its own name; a preview replaces the preview before it."""
+        """Hand over a file under its own name; a preview replaces the preview before it.
+
+        What is handed over stays as it is until the job ends: it is uploaded then, with the rest. A preview is shown
+        at once, and its file may be written again.
+        """
 
     def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:
         """What `load` returns, kept in the device's memory between jobs; `load` runs only when it is not there.

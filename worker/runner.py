@@ -142,6 +142,7 @@ class Runner:
             params = kinds.validate(job.kind, job.params)
             attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
             run_function(job.kind)(params, attempt)
+            attempt.upload()
         except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
         return None

@@ -40,7 +40,7 @@ def finish(db: Database, job: Job, outputs: list[NewArtifact] | None = None) -> 
 
 def stored(db: Database, owner: Owner, name: str = "count.txt", role: str = "output") -> NewArtifact:
     key = artifacts.blob_key(owner.id, name.encode().hex().ljust(64, "0"))
-    artifacts.announce(db, key, 4)
+    artifacts.announce(db, {key: 4})
     return NewArtifact(role, name, "text/plain", 4, "0" * 64, key)  # type: ignore[arg-type]
 
 

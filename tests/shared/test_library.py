@@ -103,7 +103,7 @@ def test_a_model_that_a_job_made_can_be_used(
     assert job is not None
     content = fingerprint(archive)
     key = artifacts.blob_key(owner.id, content.sha256)
-    artifacts.announce(db, key, content.size)
+    artifacts.announce(db, {key: content.size})
     storage.put(key, archive)
     made = NewArtifact("model", "model.zip", "application/zip", content.size, content.sha256, key)
     attempts.finish(db, job, [made], progress=Progress(), metrics={})

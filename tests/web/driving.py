@@ -42,7 +42,7 @@ class Driver:
         path.write_bytes(content)
         found = fingerprint(path)
         key = artifacts.blob_key(self.owner.id, found.sha256)
-        artifacts.announce(self.db, key, found.size)
+        artifacts.announce(self.db, {key: found.size})
         Storage(self.settings.storage).put(key, path)
         return NewArtifact(role, name, media_type, found.size, found.sha256, key, meta)
 

@@ -77,7 +77,7 @@ def finish(db: Database, settings: Settings, files: dict[str, bytes]) -> Job:
         path.write_bytes(content)
         known = fingerprint(path)
         key = artifacts.blob_key(job.owner_id, known.sha256)
-        artifacts.announce(db, key, known.size)
+        artifacts.announce(db, {key: known.size})
         Storage(settings.storage).put(key, path)
         media_type = "text/plain" if name.endswith(".txt") else "audio/wav"
         role = "log" if name == "log.txt" else "output"

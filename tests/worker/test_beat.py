@@ -31,7 +31,7 @@ def upload(db: Database, settings: Settings, owner_id: str, name: str) -> NewArt
     path.write_text(name)
     content = fingerprint(path)
     key = artifacts.blob_key(owner_id, content.sha256)
-    artifacts.announce(db, key, content.size)
+    artifacts.announce(db, {key: content.size})
     Storage(settings.storage).put(key, path)
     return NewArtifact("output", name, "text/plain", content.size, content.sha256, key)
 

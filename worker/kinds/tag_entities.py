@@ -3,7 +3,6 @@
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -66,10 +65,10 @@ def _save(rows: list[TableRow], found: list[list[Span]], params: TagEntities, ct
 
 def _by_text(rows: list[TableRow], found: list[list[Span]]) -> Iterator[dict[str, Any]]:
     for row, each in zip(rows, found, strict=True):
-        yield {"line": row.line, **row.others, "text": row.text, "entities": [asdict(span) for span in each]}
+        yield {"line": row.line, **row.others, "text": row.text, "entities": [vars(span) for span in each]}
 
 
 def _by_entity(rows: list[TableRow], found: list[list[Span]]) -> Iterator[dict[str, Any]]:
     for row, each in zip(rows, found, strict=True):
         for span in each:
-            yield {"line": row.line, **row.others, **asdict(span)}
+            yield {"line": row.line, **row.others, **vars(span)}
