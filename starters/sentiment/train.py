@@ -14,9 +14,6 @@ from starters.encoders import MINILM, Example, save, train, with_lora
 from starters.sentiment.data import LABELS, rated
 from starters.sentiment.evaluate import accuracy_table
 
-#: As many as a few minutes of one processor allow.
-_TEXTS = 10_000
-
 _FOLDER = Path(__file__).parent / "model"
 _ABOUT = {
     "title": "Sentiment starter",
@@ -35,7 +32,7 @@ def main(sdist: Path) -> None:
         MINILM, num_labels=3, id2label=dict(enumerate(LABELS)), label2id={name: n for n, name in enumerate(LABELS)}
     )
     rows = [each for each in rated(sdist) if not each.held_out]
-    rows = random.Random(0).sample(rows, _TEXTS)
+    rows = random.Random(0).sample(rows, len(rows))  # else the texts of a batch would all be of one source
     tokens = tokenizer([each.text for each in rows], truncation=True, max_length=48)["input_ids"]
     examples = [Example(ids, row.label) for ids, row in zip(tokens, rows, strict=True)]
     model = with_lora(model, "SEQ_CLS", ["pooler", "classifier"])
