@@ -4,24 +4,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import (
-    MAX_PROMPT,
-    Column,
-    Creation,
-    InputRef,
-    MaxNewTokens,
-    Message,
-    ModelRef,
-    Output,
-    Preset,
-    RepetitionPenalty,
-    Seed,
-    StopStrings,
-    Temperature,
-    TopK,
-    TopP,
-    ui,
-)
+from shared.kinds.language_params import MaxNewTokens, Message, RepetitionPenalty, StopStrings, Temperature, TopK, TopP
+from shared.kinds.params import MAX_PROMPT, Creation, InputRef, ModelRef, Output, Preset, Seed, ui
+from shared.kinds.reading_params import Column
 
 
 def _asked(question: str) -> dict[str, Any]:

@@ -4,23 +4,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import (
-    MAX_PROMPT,
-    Creation,
-    KeepBest,
-    MaxNewTokens,
-    Message,
-    ModelRef,
-    Output,
-    Preset,
-    RepetitionPenalty,
-    Seed,
-    StopStrings,
-    Temperature,
-    TopK,
-    TopP,
-    ui,
-)
+from shared.kinds.language_params import MaxNewTokens, Message, RepetitionPenalty, StopStrings, Temperature, TopK, TopP
+from shared.kinds.params import MAX_PROMPT, Creation, KeepBest, ModelRef, Output, Preset, Seed, ui
 
 
 class GenerateText(Creation):
