@@ -8,7 +8,7 @@ from typing import Any
 from shared.kinds.chat import Chat
 from worker.context import JobContext
 from worker.engines.decoding import Row, Sampling, write
-from worker.engines.encoders import encoder_size, load_encoder
+from worker.engines.encoders import resident_encoder
 from worker.engines.language import language_model_size, load_language_model
 from worker.engines.loading import check_task
 from worker.engines.retrieval import Passage, learn, read_passages
@@ -49,9 +49,7 @@ def run(params: Chat, ctx: JobContext) -> None:
 def _search(params: Chat, ctx: JobContext) -> Found:
     """The passages nearest to the last turn. The knowledge stays in memory, for the next turn asks it again."""
     source = check_task(ctx.model(params.reader), "feature-extraction")
-    base = ctx.model(source.base) if source.base else None
-    key = f"{source.key}+{base.key}" if base else source.key
-    encoder = ctx.resident(key, lambda: load_encoder(source, base, ctx.device), encoder_size(source, base))
+    key, encoder = resident_encoder(source, ctx)
     file = ctx.input(params.knowledge or "")
     content = hashlib.sha256(file.path.read_bytes()).hexdigest()
     knowledge = ctx.resident(
