@@ -12,7 +12,7 @@ MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 8 * 2048 * 
 
 #: How far a picture is made smaller by itself, and where that begins if its size was the model's own.
 LEAST_SIDE, USUAL_SIDE = 64, 512
-_SIDE = "In pixels, a multiple of 8. Empty takes the model's own size."
+_SIDE = Field(description="In pixels, a multiple of 8. Empty takes the model's own size.")
 
 
 class AdapterChoice(BaseModel):
@@ -70,8 +70,8 @@ class GenerateImage(Creation):
             advanced=True,
         ),
     ] = None
-    width: Annotated[Width, Field(description=_SIDE)] = None
-    height: Annotated[Height, Field(description=_SIDE)] = None
+    width: Annotated[Width, _SIDE] = None
+    height: Annotated[Height, _SIDE] = None
     images: Annotated[
         int,
         Field(

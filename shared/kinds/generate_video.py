@@ -12,7 +12,7 @@ MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 256 * 2**20
 
 #: How far a film is made smaller by itself, and where that begins if its form was the model's own.
 LEAST_SIDE, LEAST_FRAMES, USUAL_SIDE, USUAL_FRAMES = 64, 9, 256, 17
-_SIDE = "In pixels, a multiple of 8. Empty takes the model's own size, or the picture's shape."
+_SIDE = Field(description="In pixels, a multiple of 8. Empty takes the model's own size, or the picture's shape.")
 
 
 class GenerateVideo(Creation):
@@ -61,8 +61,8 @@ class GenerateVideo(Creation):
         InputRef("image", title="Picture", description="The film begins with it, for models that take a picture."),
     ] = None
     negative_prompt: Annotated[NegativePrompt, Field(description="What should not be in the film.")] = None
-    width: Annotated[Width, Field(description=_SIDE)] = None
-    height: Annotated[Height, Field(description=_SIDE)] = None
+    width: Annotated[Width, _SIDE] = None
+    height: Annotated[Height, _SIDE] = None
     frames: Annotated[
         int | None,
         Field(
