@@ -16,6 +16,16 @@ class Message(BaseModel):
     content: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT)]
 
 
+Instructions = Annotated[
+    str | None,
+    Field(
+        title="Instructions",
+        description="How the model should behave: its role, tone and language.",
+        max_length=MAX_PROMPT,
+        json_schema_extra=ui("textarea"),
+    ),
+]
+
 MaxNewTokens = Annotated[
     int,
     Field(

@@ -38,7 +38,7 @@ def run(params: Chat, ctx: JobContext) -> None:
         rate = rows[0].tokens / (time.perf_counter() - started)
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
-    (row,) = write(lm, prompt, _sampling(params), seeds=[ctx.seed], on_step=show)
+    (row,) = write(lm, prompt, Sampling.of(params, params.stop), seeds=[ctx.seed], on_step=show)
 
     ctx.metric("prompt_tokens", prompt.shape[-1])
     ctx.metric("tokens", row.tokens)
@@ -73,17 +73,6 @@ def _messages(params: Chat, found: Found) -> list[dict[str, str]]:
         notes = "\n".join(passage.text for passage, _ in found)
         messages[-1]["content"] = _NOTES.format(notes=notes, question=messages[-1]["content"])
     return messages
-
-
-def _sampling(params: Chat) -> Sampling:
-    return Sampling(
-        max_new_tokens=params.max_new_tokens,
-        temperature=params.temperature,
-        top_k=params.top_k,
-        top_p=params.top_p,
-        repetition_penalty=params.repetition_penalty,
-        stop=params.stop,
-    )
 
 
 def _save(text: str, found: Found, ctx: JobContext, *, handover: bool = False, **meta: Any) -> None:
