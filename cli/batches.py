@@ -1,6 +1,5 @@
 """`atelier batch`: many jobs from one file."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,6 @@ import click
 from cli import show
 from cli.connecting import connect, site_options
 from cli.work import read
-
-POLL_S = 2.0
 
 _TYPES = {".jsonl": "application/x-ndjson", ".ndjson": "application/x-ndjson", ".csv": "text/csv", ".tsv": "text/csv"}
 
@@ -46,9 +43,7 @@ def submit(
         click.echo(made["id"])
         if not wait:
             return
-        while made["state"] == "running":
-            time.sleep(POLL_S)
-            made = client.batch(made["id"])
+        made = client.ended("batches", made)
         _print(made)
     context.exit(0 if made["state"] == "succeeded" else 1)
 
@@ -59,7 +54,7 @@ def submit(
 def status(batch_id: str, *, url: str | None, key: str | None) -> None:
     """Show how a batch stands."""
     with connect(url, key) as client:
-        _print(client.batch(batch_id))
+        _print(client.standing("batches", batch_id))
 
 
 @batch.command("list")

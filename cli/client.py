@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -17,6 +18,8 @@ TERMINAL = {"succeeded", "failed", "cancelled"}
 WAIT_S = 50
 """Longest that one request asks the server to wait for a change, in seconds; the server allows 60."""
 
+POLL_S = 2.0
+"""Between two looks at what the server does not let a request wait for."""
 
 UPLOAD_S = 400
 """Longest that a file may take to be sent and looked at, in seconds: a film is written anew."""
@@ -97,10 +100,6 @@ class Client:
         """Send a graph of jobs, as safe to ask again."""
         return cast(dict[str, Any], self._submit("/api/workflows", asked))
 
-    def workflow(self, workflow_id: str) -> dict[str, Any]:
-        """A workflow and how it stands."""
-        return cast(dict[str, Any], self._ask("GET", f"/api/workflows/{workflow_id}"))
-
     def job(self, job_id: str, wait_s: int = 0) -> Job:
         """A job; with `wait_s`, the answer waits that long for the job to end."""
         headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
@@ -161,9 +160,16 @@ class Client:
                     raise
         raise AssertionError
 
-    def batch(self, batch_id: str) -> dict[str, Any]:
-        """A batch and how it stands."""
-        return cast(dict[str, Any], self._ask("GET", f"/api/batches/{batch_id}"))
+    def standing(self, name: str, each: str) -> dict[str, Any]:
+        """How one of the batches or workflows, as NAME says, stands."""
+        return cast(dict[str, Any], self._ask("GET", f"/api/{name}/{each}"))
+
+    def ended(self, name: str, made: dict[str, Any]) -> dict[str, Any]:
+        """How a batch or a workflow stands once it has ended."""
+        while made["state"] in {"queued", "running"}:
+            time.sleep(POLL_S)
+            made = self.standing(name, made["id"])
+        return made
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return cast(dict[str, Any], self._ask("POST", path, json=body))

@@ -1,17 +1,13 @@
 """`atelier workflow`: a graph of jobs from one file."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cli import show
-from cli.client import TERMINAL
 from cli.connecting import connect, site_options
-
-POLL_S = 2.0
 
 
 @click.group()
@@ -38,9 +34,7 @@ def submit(context: click.Context, file: Path, *, wait: bool, url: str | None, k
         click.echo(made["id"])
         if not wait:
             return
-        while made["state"] not in TERMINAL:
-            time.sleep(POLL_S)
-            made = client.workflow(made["id"])
+        made = client.ended("workflows", made)
         _print(made)
     context.exit(0 if made["state"] == "succeeded" else 1)
 
@@ -51,7 +45,7 @@ def submit(context: click.Context, file: Path, *, wait: bool, url: str | None, k
 def status(workflow_id: str, *, url: str | None, key: str | None) -> None:
     """Show how a workflow stands, step by step."""
     with connect(url, key) as client:
-        _print(client.workflow(workflow_id))
+        _print(client.standing("workflows", workflow_id))
 
 
 @workflow.command("list")
@@ -60,10 +54,7 @@ def list_workflows(*, url: str | None, key: str | None) -> None:
     """List the newest workflows."""
     with connect(url, key) as client:
         found = client.listing("workflows")
-    rows = [
-        [each["id"], each["state"], f"{each['counts']['succeeded']} of {each['total']}", each["title"]]
-        for each in found
-    ]
+    rows = [[each["id"], each["state"], _done(each), each["title"]] for each in found]
     show.table(["workflow", "state", "done", "title"], rows)
 
 

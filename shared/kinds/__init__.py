@@ -19,7 +19,7 @@ from shared.complaints import field_errors, sentence
 from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
 
-_NOT_KINDS = {"params"}
+_NOT_KINDS = {"diffusion_params", "language_params", "params", "reading_params"}
 _fixed: dict[str, bool] = {}
 
 

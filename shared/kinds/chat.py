@@ -4,24 +4,18 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import (
-    MAX_PROMPT,
-    Column,
-    Creation,
-    InputRef,
+from shared.kinds.language_params import (
+    Instructions,
     MaxNewTokens,
     Message,
-    ModelRef,
-    Output,
-    Preset,
     RepetitionPenalty,
-    Seed,
     StopStrings,
     Temperature,
     TopK,
     TopP,
-    ui,
 )
+from shared.kinds.params import Creation, InputRef, ModelRef, Output, Preset, Seed, ui
+from shared.kinds.reading_params import Column
 
 
 def _asked(question: str) -> dict[str, Any]:
@@ -77,15 +71,7 @@ class Chat(Creation):
             json_schema_extra=ui("messages"),
         ),
     ]
-    system: Annotated[
-        str | None,
-        Field(
-            title="Instructions",
-            description="How the model should behave: its role, tone and language.",
-            max_length=MAX_PROMPT,
-            json_schema_extra=ui("textarea"),
-        ),
-    ] = None
+    system: Instructions = None
     knowledge: Annotated[
         str | None,
         InputRef(

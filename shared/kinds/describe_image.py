@@ -4,21 +4,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from shared.kinds.params import (
-    SOME_FILE,
-    Creation,
-    InputRef,
-    MaxNewTokens,
-    ModelRef,
-    Output,
-    Preset,
-    RepetitionPenalty,
-    Seed,
-    Temperature,
-    TopK,
-    TopP,
-    ui,
-)
+from shared.kinds.language_params import MaxNewTokens, RepetitionPenalty, Temperature, TopK, TopP
+from shared.kinds.params import SOME_FILE, Creation, InputRef, ModelRef, Output, Preset, Seed, ui
 
 
 class DescribeImage(Creation):

@@ -4,21 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import (
-    Creation,
-    MaxNewTokens,
-    ModelRef,
-    Output,
-    Preset,
-    Prompt,
-    RepetitionPenalty,
-    Seed,
-    StopStrings,
-    Temperature,
-    TopK,
-    TopP,
-    ui,
-)
+from shared.kinds.language_params import MaxNewTokens, RepetitionPenalty, StopStrings, Temperature, TopK, TopP
+from shared.kinds.params import Creation, ModelRef, Output, Preset, Prompt, Seed, ui
 
 Language = Literal[
     "python", "javascript", "typescript", "bash", "sql", "html", "css", "c", "cpp", "java", "go", "rust", "json", "yaml"

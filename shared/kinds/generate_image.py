@@ -1,33 +1,18 @@
 """Params of `generate_image`."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.kinds.params import MAX_PROMPT, Creation, InputRef, KeepBest, ModelRef, Output, Preset, Prompt, Seed, ui
+from shared.kinds.diffusion_params import Enlarge, Guidance, Height, NegativePrompt, Previews, Scheduler, Steps, Width
+from shared.kinds.params import Creation, InputRef, KeepBest, ModelRef, Output, Preset, Prompt, Seed, ui
 
-Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 #: What a job may ask for, whatever the device: per picture, per enlarged picture, and in all before enlarging.
 MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 8 * 2048 * 2048
 
 #: How far a picture is made smaller by itself, and where that begins if its size was the model's own.
 LEAST_SIDE, USUAL_SIDE = 64, 512
-
-
-def _number(value: Any) -> Any:
-    """A form sends its choices as text, and a `Literal` of numbers takes no text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _side(title: str) -> Any:
-    return Field(
-        title=title,
-        description="In pixels, a multiple of 8. Empty takes the model's own size.",
-        ge=16,
-        le=4096,
-        multiple_of=8,
-        json_schema_extra=ui("size", unit="px", step=8, placeholder="The model's own"),
-    )
+_SIDE = Field(description="In pixels, a multiple of 8. Empty takes the model's own size.")
 
 
 class AdapterChoice(BaseModel):
@@ -61,15 +46,7 @@ class GenerateImage(Creation):
 
     model: Annotated[str, ModelRef("text-to-image")] = "emoji"
     prompt: Prompt
-    negative_prompt: Annotated[
-        str | None,
-        Field(
-            title="Avoid",
-            description="What should not be in the picture.",
-            max_length=MAX_PROMPT,
-            json_schema_extra=ui("textarea", advanced=True),
-        ),
-    ] = None
+    negative_prompt: Annotated[NegativePrompt, Field(description="What should not be in the picture.")] = None
     image: Annotated[
         str | None,
         InputRef("image", title="Start from", description="A picture to change, instead of an empty canvas."),
@@ -93,8 +70,8 @@ class GenerateImage(Creation):
             advanced=True,
         ),
     ] = None
-    width: Annotated[int | None, _side("Width")] = None
-    height: Annotated[int | None, _side("Height")] = None
+    width: Annotated[Width, _SIDE] = None
+    height: Annotated[Height, _SIDE] = None
     images: Annotated[
         int,
         Field(
@@ -106,32 +83,11 @@ class GenerateImage(Creation):
         ),
     ] = 1
     steps: Annotated[
-        int | None,
-        Field(
-            title="Steps",
-            description="More steps take longer; 20 to 40 is usual. Empty takes the model's own.",
-            ge=1,
-            le=200,
-            json_schema_extra=ui("slider", advanced=True, step=1, placeholder="The model's own"),
-        ),
+        Steps, Field(description="More steps take longer; 20 to 40 is usual. Empty takes the model's own.", le=200)
     ] = None
-    guidance: Annotated[
-        float | None,
-        Field(
-            title="Guidance",
-            description="How strictly to follow the prompt. Empty takes the model's own.",
-            ge=0,
-            le=30,
-            json_schema_extra=ui("slider", advanced=True, step=0.1, placeholder="The model's own"),
-        ),
-    ] = None
+    guidance: Guidance = None
     scheduler: Annotated[
-        Scheduler,
-        Field(
-            title="Scheduler",
-            description="The method that removes the noise; the model's own is a good choice.",
-            json_schema_extra=ui("select", advanced=True),
-        ),
+        Scheduler, Field(description="The method that removes the noise; the model's own is a good choice.")
     ] = "default"
     adapters: Annotated[
         list[AdapterChoice],
@@ -183,24 +139,11 @@ class GenerateImage(Creation):
         ),
     ] = 0.6
     upscale: Annotated[
-        Literal[1, 2, 4] | None,
-        BeforeValidator(_number),
-        Field(
-            title="Enlarge",
-            description="Enlarge the finished picture by this much, sharply. Empty takes the model's own.",
-            json_schema_extra=ui("segment", unit="×", placeholder="The model's own"),
-        ),
+        Enlarge, Field(description="Enlarge the finished picture by this much, sharply. Empty takes the model's own.")
     ] = None
     keep_best: KeepBest = None
     upscaler: Annotated[str | None, ModelRef("upscale", title="Enlarge with", advanced=True)] = None
-    previews: Annotated[
-        bool,
-        Field(
-            title="Previews",
-            description="Show the picture while it forms.",
-            json_schema_extra=ui("switch", advanced=True),
-        ),
-    ] = True
+    previews: Annotated[Previews, Field(description="Show the picture while it forms.")] = True
     seed: Seed = None
 
     def smaller(self) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from shared.kinds.params import MAX_PROMPT, Creation, ModelRef, Output, Preset, Prompt, Seed, ui
+from shared.kinds.diffusion_params import Guidance, NegativePrompt, Steps
+from shared.kinds.params import Creation, ModelRef, Output, Preset, Prompt, Seed, ui
 
 #: Seconds: where a piece is made shorter by itself, it is never made shorter than this.
 _LEAST = 4.0
@@ -31,13 +32,7 @@ class GenerateMusic(Creation):
     model: Annotated[str, ModelRef("text-to-audio")] = "chorale"
     prompt: Prompt
     negative_prompt: Annotated[
-        str | None,
-        Field(
-            title="Avoid",
-            description="What should not be heard, for models that take it.",
-            max_length=MAX_PROMPT,
-            json_schema_extra=ui("textarea", advanced=True),
-        ),
+        NegativePrompt, Field(description="What should not be heard, for models that take it.")
     ] = None
     duration: Annotated[
         float,
@@ -49,25 +44,9 @@ class GenerateMusic(Creation):
             json_schema_extra=ui("slider", unit="s", step=0.5),
         ),
     ] = 20.0
-    guidance: Annotated[
-        float | None,
-        Field(
-            title="Guidance",
-            description="How strictly to follow the prompt. Empty takes the model's own.",
-            ge=0,
-            le=30,
-            json_schema_extra=ui("slider", advanced=True, step=0.1, placeholder="The model's own"),
-        ),
-    ] = None
+    guidance: Guidance = None
     steps: Annotated[
-        int | None,
-        Field(
-            title="Steps",
-            description="For diffusion models: more steps take longer. Empty takes the model's own.",
-            ge=1,
-            le=500,
-            json_schema_extra=ui("slider", advanced=True, step=1, placeholder="The model's own"),
-        ),
+        Steps, Field(description="For diffusion models: more steps take longer. Empty takes the model's own.", le=500)
     ] = None
     seed: Seed = None
 

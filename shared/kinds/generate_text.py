@@ -4,23 +4,17 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import (
-    MAX_PROMPT,
-    Creation,
-    KeepBest,
+from shared.kinds.language_params import (
+    Instructions,
     MaxNewTokens,
     Message,
-    ModelRef,
-    Output,
-    Preset,
     RepetitionPenalty,
-    Seed,
     StopStrings,
     Temperature,
     TopK,
     TopP,
-    ui,
 )
+from shared.kinds.params import MAX_PROMPT, Creation, KeepBest, ModelRef, Output, Preset, Seed, ui
 
 
 class GenerateText(Creation):
@@ -125,15 +119,7 @@ class GenerateText(Creation):
             json_schema_extra=ui("messages", advanced=True),
         ),
     ] = None
-    system: Annotated[
-        str | None,
-        Field(
-            title="Instructions",
-            description="How the model should behave: its role, tone and language.",
-            max_length=MAX_PROMPT,
-            json_schema_extra=ui("textarea", advanced=True),
-        ),
-    ] = None
+    system: Annotated[Instructions, Field(json_schema_extra=ui("textarea", advanced=True))] = None
     max_new_tokens: MaxNewTokens = 256
     temperature: Temperature = 0.7
     top_k: TopK = 50

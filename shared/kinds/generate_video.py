@@ -1,9 +1,10 @@
 """Params of `generate_video`."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from shared.kinds.diffusion_params import Enlarge, Guidance, Height, NegativePrompt, Previews, Steps, Width
 from shared.kinds.params import MAX_PROMPT, Creation, InputRef, ModelRef, NotBlank, Output, Preset, Prompt, Seed, ui
 
 #: What a job may ask for, whatever the device: per frame, per enlarged frame, and in all frames before enlarging.
@@ -11,22 +12,7 @@ MAX_PIXELS, MAX_ENLARGED, MAX_JOB_PIXELS = 2048 * 2048, 4096 * 4096, 256 * 2**20
 
 #: How far a film is made smaller by itself, and where that begins if its form was the model's own.
 LEAST_SIDE, LEAST_FRAMES, USUAL_SIDE, USUAL_FRAMES = 64, 9, 256, 17
-
-
-def _number(value: Any) -> Any:
-    """A form sends its choices as text, and a `Literal` of numbers takes no text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def _side(title: str) -> Any:
-    return Field(
-        title=title,
-        description="In pixels, a multiple of 8. Empty takes the model's own size, or the picture's shape.",
-        ge=16,
-        le=4096,
-        multiple_of=8,
-        json_schema_extra=ui("size", unit="px", step=8, placeholder="The model's own"),
-    )
+_SIDE = Field(description="In pixels, a multiple of 8. Empty takes the model's own size, or the picture's shape.")
 
 
 class GenerateVideo(Creation):
@@ -74,17 +60,9 @@ class GenerateVideo(Creation):
         str | None,
         InputRef("image", title="Picture", description="The film begins with it, for models that take a picture."),
     ] = None
-    negative_prompt: Annotated[
-        str | None,
-        Field(
-            title="Avoid",
-            description="What should not be in the film.",
-            max_length=MAX_PROMPT,
-            json_schema_extra=ui("textarea", advanced=True),
-        ),
-    ] = None
-    width: Annotated[int | None, _side("Width")] = None
-    height: Annotated[int | None, _side("Height")] = None
+    negative_prompt: Annotated[NegativePrompt, Field(description="What should not be in the film.")] = None
+    width: Annotated[Width, _SIDE] = None
+    height: Annotated[Height, _SIDE] = None
     frames: Annotated[
         int | None,
         Field(
@@ -106,42 +84,15 @@ class GenerateVideo(Creation):
         ),
     ] = None
     steps: Annotated[
-        int | None,
-        Field(
-            title="Steps",
-            description="More steps take longer; 20 to 50 is usual. Empty takes the model's own.",
-            ge=1,
-            le=200,
-            json_schema_extra=ui("slider", advanced=True, step=1, placeholder="The model's own"),
-        ),
+        Steps, Field(description="More steps take longer; 20 to 50 is usual. Empty takes the model's own.", le=200)
     ] = None
-    guidance: Annotated[
-        float | None,
-        Field(
-            title="Guidance",
-            description="How strictly to follow the prompt. Empty takes the model's own.",
-            ge=0,
-            le=30,
-            json_schema_extra=ui("slider", advanced=True, step=0.1, placeholder="The model's own"),
-        ),
-    ] = None
+    guidance: Guidance = None
     upscale: Annotated[
-        Literal[1, 2, 4] | None,
-        BeforeValidator(_number),
-        Field(
-            title="Enlarge",
-            description="Enlarge every frame by this much, sharply. Empty takes the model's own.",
-            json_schema_extra=ui("segment", unit="×", placeholder="The model's own"),
-        ),
+        Enlarge, Field(description="Enlarge every frame by this much, sharply. Empty takes the model's own.")
     ] = None
     upscaler: Annotated[str | None, ModelRef("upscale", title="Enlarge with", advanced=True)] = None
     previews: Annotated[
-        bool,
-        Field(
-            title="Previews",
-            description="Show the first frame while the film forms, where that is quick.",
-            json_schema_extra=ui("switch", advanced=True),
-        ),
+        Previews, Field(description="Show the first frame while the film forms, where that is quick.")
     ] = True
     seed: Seed = None
 

@@ -1,12 +1,11 @@
 """Params of `sample_image`."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from shared.kinds.diffusion_params import Scheduler, Steps
 from shared.kinds.params import MAX_SEED, Creation, ModelRef, Output, Preset, Seed, ui
-
-Scheduler = Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"]
 
 
 class SampleImage(Creation):
@@ -89,23 +88,11 @@ class SampleImage(Creation):
         ),
     ] = False
     steps: Annotated[
-        int | None,
-        Field(
-            title="Steps",
-            description="For diffusion models: more steps take longer. Empty takes the model's own.",
-            ge=1,
-            le=1000,
-            json_schema_extra=ui("slider", advanced=True, step=1, placeholder="The model's own"),
-        ),
+        Steps, Field(description="For diffusion models: more steps take longer. Empty takes the model's own.", le=1000)
     ] = None
-    scheduler: Annotated[
-        Scheduler,
-        Field(
-            title="Scheduler",
-            description="For diffusion models: the method that removes the noise.",
-            json_schema_extra=ui("select", advanced=True),
-        ),
-    ] = "default"
+    scheduler: Annotated[Scheduler, Field(description="For diffusion models: the method that removes the noise.")] = (
+        "default"
+    )
     seed: Seed = None
 
     def headline(self) -> str:

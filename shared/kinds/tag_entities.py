@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import Column, ModelRef, Output, Params, Preset, Table, Texts, one_source, ui
+from shared.kinds.params import ModelRef, Output, Params, Preset, ui
+from shared.kinds.reading_params import Column, Table, Texts, one_source
 
 
 class TagEntities(Params):

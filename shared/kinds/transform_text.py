@@ -4,20 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import (
-    Creation,
-    InputRef,
-    MaxNewTokens,
-    ModelRef,
-    Output,
-    Preset,
-    RepetitionPenalty,
-    Seed,
-    Temperature,
-    TopK,
-    TopP,
-    ui,
-)
+from shared.kinds.language_params import MaxNewTokens, RepetitionPenalty, Temperature, TopK, TopP
+from shared.kinds.params import Creation, InputRef, ModelRef, Output, Preset, Seed, ui
 
 MAX_TEXT = 100_000
 """Characters: a small book's chapter, or about thirty pages."""

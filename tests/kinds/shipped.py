@@ -6,4 +6,4 @@ from pathlib import Path
 import shared.kinds
 
 FOLDER = Path(shared.kinds.__file__).parent
-SHIPPED = sorted({module.name for module in pkgutil.iter_modules([str(FOLDER)])} - {"params"})
+SHIPPED = sorted(each.name for each in pkgutil.iter_modules([str(FOLDER)]) if not each.name.endswith("params"))

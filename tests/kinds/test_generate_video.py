@@ -13,8 +13,8 @@ from PIL import Image
 from shared import kinds
 from shared.errors import Cancelled, Invalid, JobError
 from tests.kinds.context import FakeContext, Saved, run
-from worker.engines import diffusion
 from worker.engines.film import Film, open_film
+from worker.engines.previews import Pace
 from worker.engines.video import Shot, load_video_pipeline, shoot
 
 Context = Callable[..., FakeContext]
@@ -136,7 +136,7 @@ def test_a_motion_adapter_moves_its_base(context: Context, opened: Callable):
 
 def test_the_first_frame_is_shown_when_it_is_time(context: Context, monkeypatch: pytest.MonkeyPatch):
     # given a preview that is due at every step
-    monkeypatch.setattr(diffusion.Pace, "due", lambda self: True)
+    monkeypatch.setattr(Pace, "due", lambda self: True)
     for model, count in (("tiny-animatediff", 2), ("tiny-wan", 0), ("latent-walk", 8)):
         params = SMALL | {"model": model, "upscale": 1, "then": ["sky"] if model == "latent-walk" else []}
         wanted = run("generate_video", context(), **params)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from transformers import (
@@ -29,6 +29,21 @@ _TAIL = 6
 _BEGINNINGS = ("decoder_start_token_id", "bos_token_id", "forced_bos_token_id", "bad_words_ids")
 
 
+class Asked(Protocol):
+    """How a job asks for the next token to be chosen."""
+
+    @property
+    def max_new_tokens(self) -> int: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def top_k(self) -> int: ...
+    @property
+    def top_p(self) -> float: ...
+    @property
+    def repetition_penalty(self) -> float: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How the next token is chosen, and where the text ends."""
@@ -39,6 +54,18 @@ class Sampling:
     top_p: float
     repetition_penalty: float
     stop: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, asked: Asked, stop: Sequence[str] = ()) -> Self:
+        """As a job asks for it; its text ends before the first text of `stop`."""
+        return cls(
+            max_new_tokens=asked.max_new_tokens,
+            temperature=asked.temperature,
+            top_k=asked.top_k,
+            top_p=asked.top_p,
+            repetition_penalty=asked.repetition_penalty,
+            stop=stop,
+        )
 
 
 @dataclass

@@ -6,7 +6,6 @@ Knows no kinds, and nothing of how pictures are kept.
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from worker.engines.guides import FREE, Guides, arguments
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
 from worker.engines.masks import Hold, holding
 from worker.engines.memory import place, tiled
+from worker.engines.previews import Preview
 from worker.engines.schedulers import scheduled
 from worker.engines.stepping import stepping
 
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from shared.library import ModelSource
 
 T = TypeVar("T")
-OnStep = Callable[[int, int, "Preview"], None]
-Preview = Callable[[], "Image.Image | None"]
+OnStep = Callable[[int, int, Preview], None]
 
 diffusers.utils.logging.disable_progress_bar()
 
@@ -240,22 +239,3 @@ def absent_parts(source: ModelSource) -> list[str]:
         if not (isinstance(library, str) and library.isidentifier() and hasattr(diffusers.pipelines, library)):
             raise JobError("model_unsafe", f"The model “{source.name}” is refused: its part “{name}” is foreign code.")
     return [name for name, part in parts.items() if part[0] is None]
-
-
-class Pace:
-    """When the next preview is due: at most one a second, and at most one thirtieth of the time spent on them."""
-
-    def __init__(self) -> None:
-        self._due = time.monotonic() + 1
-
-    def due(self) -> bool:
-        """Whether it is time."""
-        return time.monotonic() >= self._due
-
-    @contextmanager
-    def spent(self) -> Iterator[None]:
-        """Around the making of one preview."""
-        started = time.monotonic()
-        yield
-        ended = time.monotonic()
-        self._due = ended + max(1, 30 * (ended - started))

@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from shared.errors import JobError
-from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
+from worker.engines.loading import Models, check_folder, compute_dtype, read_json, reading, weights_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,9 +138,12 @@ def load_encoder(source: ModelSource, base: ModelSource | None, device: str) -> 
     return Encoder(model, tokenizer, _window(model, tokenizer), _labels(model), _pooling(folder))
 
 
-def encoder_size(source: ModelSource, base: ModelSource | None) -> int:
-    """About how many bytes the loaded model takes, told from its files."""
-    return weights_size(source.folder) + (weights_size(base.folder) if base else 0)
+def resident_encoder(source: ModelSource, models: Models) -> tuple[str, Encoder]:
+    """The encoder of a source, kept in memory, and the key that it is kept under: where it has a base, one of both."""
+    base = models.model(source.base) if source.base else None
+    key = f"{source.key}+{base.key}" if base else source.key
+    size = weights_size(source.folder) + (weights_size(base.folder) if base else 0)
+    return key, models.resident(key, lambda: load_encoder(source, base, models.device), size)
 
 
 def _adapted(model: Any, folder: Path, missing: set[str]) -> tuple[Any, set[str]]:

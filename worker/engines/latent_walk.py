@@ -65,6 +65,7 @@ def walk(pipe: Any, painting: Painting, way: Walk, seed: int, device: str, on_st
         JobError: the model is not of a form that can be walked over, or does not accept the settings.
     """
     stops = [_embeddings(pipe, painting, prompt, device) for prompt in way.prompts]
+    walker = _Walker(pipe, painting, way, stops, seed, device)
     rounds = [range(size) for size in _rounds(way)]
     passes = sum(len(batches(frames, painting, device)) for frames in rounds)
     painted: dict[float, Image.Image] = {}
@@ -77,38 +78,57 @@ def walk(pipe: Any, painting: Painting, way: Walk, seed: int, device: str, on_st
         places = _widest(painted, way, len(frames)) if painted else _evenly(way, len(frames))
         for group in batches(frames, painting, device):
             here = [places[frame] for frame in group]
-            painted |= zip(here, _paint(pipe, painting, way, stops, here, seed, device, report), strict=True)
+            painted |= zip(here, walker.paint(here, report), strict=True)
             done += 1
     return [painted[place] for place in sorted(painted)]
 
 
-def _paint(
-    pipe: Any,
-    painting: Painting,
-    way: Walk,
-    stops: Embeddings,
-    places: Sequence[float],
-    seed: int,
-    device: str,
-    report: Callable[[int, int, Any], None],
-) -> list[Image.Image]:
-    """The frames at these places of the way, in one batch."""
-    noise = torch.cat([_noise(pipe, painting, way, seed, place) for place in places])
-    settings: dict[str, Any] = {
-        "width": painting.width,
-        "height": painting.height,
-        "num_inference_steps": painting.steps,
-        "latents": noise.to(device, pipe.dtype),
-        # For schedulers that add noise at each step: the same in every frame, or the film would flicker.
-        "generator": [torch.Generator("cpu").manual_seed(seed) for _ in places],
-    }
-    settings |= {} if painting.guidance is None else {"guidance_scale": painting.guidance}
-    settings |= _between(stops, [place * _legs(way) for place in places])
-    with torch.inference_mode(), scheduled(pipe, painting.scheduler) as scheduler, stepping(scheduler, report):
-        try:
-            return list(pipe(**settings, output_type="pil").images)
-        except ValueError as error:  # pipelines check their arguments, each in its own way
-            raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
+@dataclass(frozen=True)
+class _Walker:
+    """A pipeline on its way, with all that is the same in every frame."""
+
+    pipe: Any
+    painting: Painting
+    way: Walk
+    stops: Embeddings
+    seed: int
+    device: str
+
+    def paint(self, places: Sequence[float], report: Callable[[int, int, Any], None]) -> list[Image.Image]:
+        """The frames at these places of the way, in one batch."""
+        painting = self.painting
+        settings: dict[str, Any] = {
+            "width": painting.width,
+            "height": painting.height,
+            "num_inference_steps": painting.steps,
+            "latents": torch.cat([self._noise(place) for place in places]).to(self.device, self.pipe.dtype),
+            # For schedulers that add noise at each step: the same in every frame, or the film would flicker.
+            "generator": [torch.Generator("cpu").manual_seed(self.seed) for _ in places],
+        }
+        settings |= {} if painting.guidance is None else {"guidance_scale": painting.guidance}
+        settings |= _between(self.stops, [place * _legs(self.way) for place in places])
+        with torch.inference_mode(), scheduled(self.pipe, painting.scheduler) as scheduler, stepping(scheduler, report):
+            try:
+                return list(self.pipe(**settings, output_type="pil").images)
+            except ValueError as error:  # pipelines check their arguments, each in its own way
+                raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
+
+    def _noise(self, place: float) -> torch.Tensor:
+        """The noise that a frame starts from: of shape (1, channels, rows, columns), as random as any other.
+
+        From prompt to prompt it stays. With one prompt it goes around the circle through the noise of this seed and of
+        the next, a quarter of it where there is no loop: on a circle, unlike on a line, noise stays as strong as noise
+        must be.
+        """
+        network = getattr(self.pipe, "unet", None) or self.pipe.transformer
+        scale = self.pipe.vae_scale_factor
+        shape = (1, network.config.in_channels, self.painting.height // scale, self.painting.width // scale)
+        here, there = (
+            torch.randn(shape, generator=torch.Generator("cpu").manual_seed(self.seed + more)) for more in (0, 1)
+        )
+        around = 2 * pi if self.way.loop else pi / 2
+        angle = torch.tensor(place * around if len(self.way.prompts) == 1 else 0.0)
+        return angle.cos() * here + angle.sin() * there
 
 
 def _rounds(way: Walk) -> list[int]:
@@ -167,21 +187,3 @@ def _between(stops: Embeddings, positions: Sequence[float]) -> dict[str, torch.T
         for name, made in rows.items():
             made.append(torch.lerp(here[name], there[name], position % 1))
     return {name: torch.cat(made) for name, made in rows.items()}
-
-
-def _noise(pipe: Any, painting: Painting, way: Walk, seed: int, place: float) -> torch.Tensor:
-    """The noise that a frame starts from: of shape (1, channels, rows, columns), as random as any other.
-
-    From prompt to prompt it stays. With one prompt it goes around the circle through the noise of this seed and of the
-    next, a quarter of it where there is no loop: on a circle, unlike on a line, noise stays as strong as noise must be.
-    """
-    network = getattr(pipe, "unet", None) or pipe.transformer
-    shape = (
-        1,
-        network.config.in_channels,
-        painting.height // pipe.vae_scale_factor,
-        painting.width // pipe.vae_scale_factor,
-    )
-    here, there = (torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed + more)) for more in (0, 1))
-    angle = torch.tensor(place * (2 * pi if way.loop else pi / 2) if len(way.prompts) == 1 else 0.0)
-    return angle.cos() * here + angle.sin() * there

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -20,11 +20,27 @@ from shared.errors import JobError
 if TYPE_CHECKING:
     from shared.library import ModelSource
 
+T = TypeVar("T")
+
 #: What the model libraries raise about files that are not what they expect.
 _UNFIT = (OSError, ValueError, TypeError, AttributeError, LookupError, struct.error, SafetensorError)
 _MAGIC = {".gguf": b"GGUF", ".onnx": b"\x08"}
 #: A header longer than this is an attack or an accident, not a list of tensors.
 _MAX_HEADER = 100 * 2**20
+
+
+class Models(Protocol):
+    """Where models are found by name, and kept in a device's memory once they are loaded: a job's context is one."""
+
+    @property
+    def device(self) -> str:
+        """`cpu`, or `cuda:0`."""
+
+    def model(self, name: str) -> ModelSource:
+        """The model of that name; JobError where there is none."""
+
+    def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:
+        """What `load` returns, kept under `key`; `load` runs only when it is not there. `size` is in bytes."""
 
 
 def compute_dtype(device: str) -> torch.dtype:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 
 from shared.errors import JobError
-from worker.engines.loading import reading
+from worker.engines.loading import Models, check_task, reading
 from worker.engines.ncnn import NcnnNet
 
 if TYPE_CHECKING:
@@ -70,10 +70,42 @@ def load_upscaler(source: ModelSource, device: str) -> Upscaler:
     return Upscaler(net, factor, device)
 
 
-def upscaler_size(source: ModelSource) -> int:
-    """About how many bytes the loaded network takes: its weights are 16-bit in the file."""
+class Asked(Protocol):
+    """What a job may ask for: None leaves it to the model."""
+
+    @property
+    def upscale(self) -> int | None:
+        """By how much to enlarge."""
+
+    @property
+    def upscaler(self) -> str | None:
+        """The name of the network."""
+
+
+def enlarger(
+    asked: Asked, factor: int, usual: str, models: Models, on_tile: Callable[[int, int], object]
+) -> tuple[int, Callable[[Image.Image], Image.Image]]:
+    """By how much pictures are enlarged, and what does it, with the `usual` network where the job names none.
+
+    Where that is not there and only the model wished for it, pictures stay as they are: they are whole without it.
+    """
+    if factor == 1:
+        return 1, _unchanged
+    try:
+        source = check_task(models.model(asked.upscaler or usual), "upscale")
+    except JobError:
+        if asked.upscale or asked.upscaler:
+            raise
+        return 1, _unchanged
+    # Its weights are 16-bit in the file.
     weights = (source.folder / (source.file or "")).with_suffix(".bin")
-    return 2 * weights.stat().st_size if weights.is_file() else 0
+    size = 2 * weights.stat().st_size if weights.is_file() else 0
+    upscaler = models.resident(source.key, lambda: load_upscaler(source, models.device), size)
+    return factor, lambda image: upscaler.enlarge(image, factor, on_tile)
+
+
+def _unchanged(image: Image.Image) -> Image.Image:
+    return image
 
 
 def _tiles(height: int, width: int) -> Iterator[tuple[int, int]]:

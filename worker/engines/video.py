@@ -25,9 +25,10 @@ from diffusers import (
 from PIL import Image, ImageOps
 
 from shared.errors import JobError
-from worker.engines.diffusion import Preview, absent_parts, clearest
+from worker.engines.diffusion import absent_parts, clearest
 from worker.engines.loading import check_folder, compute_dtype, read_json, reading, weights_size
 from worker.engines.memory import place
+from worker.engines.previews import Preview
 from worker.engines.schedulers import scheduled
 from worker.engines.stepping import stepping
 

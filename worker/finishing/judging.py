@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.errors import JobError
-from worker.engines.encoders import Encoder, encoder_size, load_encoder
+from worker.engines.encoders import Encoder, resident_encoder
 from worker.engines.loading import check_task
 
 if TYPE_CHECKING:
+    from shared.library import ModelSource
     from worker.finishing.finisher import Workplace
+
+T = TypeVar("T")
 
 #: Characters that are judged at once: about what a small model holds.
 _PIECE = 1000
@@ -56,7 +59,20 @@ def text_judge(place: Workplace, name: str, blocked: Collection[str]) -> TextJud
         JobError: it is not in the library, or not for texts.
     """
     source = check_task(place.source(name), "text-classification")
-    base = place.source(source.base) if source.base else None
-    key = f"{source.key}+{base.key}#judge" if base else f"{source.key}#judge"
-    encoder: Encoder = place.resident(key, lambda: load_encoder(source, base, "cpu"), encoder_size(source, base))
+    _, encoder = resident_encoder(source, _Bench(place))
     return TextJudge(encoder, blocked)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A workplace as a source of models: a judge runs on the CPU, apart from the same model of a job."""
+
+    place: Workplace
+    device: str = "cpu"
+
+    def model(self, name: str) -> ModelSource:
+        return self.place.source(name)
+
+    def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:
+        kept: T = self.place.resident(f"{key}#judge", load, size)
+        return kept

@@ -8,7 +8,7 @@ from typing import Any
 from shared.kinds.chat import Chat
 from worker.context import JobContext
 from worker.engines.decoding import Row, Sampling, write
-from worker.engines.encoders import encoder_size, load_encoder
+from worker.engines.encoders import resident_encoder
 from worker.engines.language import language_model_size, load_language_model
 from worker.engines.loading import check_task
 from worker.engines.retrieval import Passage, learn, read_passages
@@ -38,7 +38,7 @@ def run(params: Chat, ctx: JobContext) -> None:
         rate = rows[0].tokens / (time.perf_counter() - started)
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
-    (row,) = write(lm, prompt, _sampling(params), seeds=[ctx.seed], on_step=show)
+    (row,) = write(lm, prompt, Sampling.of(params, params.stop), seeds=[ctx.seed], on_step=show)
 
     ctx.metric("prompt_tokens", prompt.shape[-1])
     ctx.metric("tokens", row.tokens)
@@ -49,9 +49,7 @@ def run(params: Chat, ctx: JobContext) -> None:
 def _search(params: Chat, ctx: JobContext) -> Found:
     """The passages nearest to the last turn. The knowledge stays in memory, for the next turn asks it again."""
     source = check_task(ctx.model(params.reader), "feature-extraction")
-    base = ctx.model(source.base) if source.base else None
-    key = f"{source.key}+{base.key}" if base else source.key
-    encoder = ctx.resident(key, lambda: load_encoder(source, base, ctx.device), encoder_size(source, base))
+    key, encoder = resident_encoder(source, ctx)
     file = ctx.input(params.knowledge or "")
     content = hashlib.sha256(file.path.read_bytes()).hexdigest()
     knowledge = ctx.resident(
@@ -75,17 +73,6 @@ def _messages(params: Chat, found: Found) -> list[dict[str, str]]:
         notes = "\n".join(passage.text for passage, _ in found)
         messages[-1]["content"] = _NOTES.format(notes=notes, question=messages[-1]["content"])
     return messages
-
-
-def _sampling(params: Chat) -> Sampling:
-    return Sampling(
-        max_new_tokens=params.max_new_tokens,
-        temperature=params.temperature,
-        top_k=params.top_k,
-        top_p=params.top_p,
-        repetition_penalty=params.repetition_penalty,
-        stop=params.stop,
-    )
 
 
 def _save(text: str, found: Found, ctx: JobContext, *, handover: bool = False, **meta: Any) -> None:

@@ -9,7 +9,7 @@ import torch
 from shared.errors import JobError
 from shared.kinds.classify_text import ClassifyText
 from worker.context import JobContext
-from worker.engines.encoders import Encoder, batches, encoder_size, load_encoder
+from worker.engines.encoders import Encoder, batches, resident_encoder
 from worker.engines.loading import check_task
 from worker.engines.tables import TableRow, listed, read_table, write_csv, write_json_lines
 
@@ -21,9 +21,7 @@ def run(params: ClassifyText, ctx: JobContext) -> None:
     rows = _rows(params, ctx)
     ctx.progress(0, len(rows), "Loading the model")
     source = check_task(ctx.model(params.model), "text-classification")
-    base = ctx.model(source.base) if source.base else None
-    key = f"{source.key}+{base.key}" if base else source.key
-    encoder = ctx.resident(key, lambda: load_encoder(source, base, ctx.device), encoder_size(source, base))
+    _, encoder = resident_encoder(source, ctx)
     if len(encoder.labels) < 2:
         raise JobError("model_unsupported", f"The model “{source.name}” gives one number, not labels.", field="model")
     tokens = encoder.tokens([row.text for row in rows])

@@ -31,14 +31,7 @@ def run(params: DescribeImage, ctx: JobContext) -> None:
         rate = rows[0].tokens / (time.perf_counter() - started)
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
-    sampling = Sampling(
-        max_new_tokens=params.max_new_tokens,
-        temperature=params.temperature,
-        top_k=params.top_k,
-        top_p=params.top_p,
-        repetition_penalty=params.repetition_penalty,
-    )
-    (row,) = write(seer.lm, prompt, sampling, seeds=[ctx.seed], on_step=show, seen=seen)
+    (row,) = write(seer.lm, prompt, Sampling.of(params), seeds=[ctx.seed], on_step=show, seen=seen)
 
     path = ctx.workdir / "text.txt"
     path.write_text(row.text.strip(), "utf-8")

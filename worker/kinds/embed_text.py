@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.kinds.embed_text import EmbedText
 from worker.context import JobContext
-from worker.engines.encoders import embed, encoder_size, load_encoder
+from worker.engines.encoders import embed, resident_encoder
 from worker.engines.loading import check_task
 from worker.engines.tables import TableRow, listed, read_table, write_json_lines
 
@@ -19,9 +19,7 @@ def run(params: EmbedText, ctx: JobContext) -> None:
     rows = _rows(params, ctx)
     ctx.progress(0, len(rows), "Loading the model")
     source = check_task(ctx.model(params.model), "feature-extraction")
-    base = ctx.model(source.base) if source.base else None
-    key = f"{source.key}+{base.key}" if base else source.key
-    encoder = ctx.resident(key, lambda: load_encoder(source, base, ctx.device), encoder_size(source, base))
+    _, encoder = resident_encoder(source, ctx)
     tokens = encoder.tokens([row.text for row in rows])
     started = time.perf_counter()
 

@@ -1,6 +1,7 @@
 """Work of `generate_code`: a task in, a source file out; Python that does not parse is tried again, then trimmed."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -71,14 +72,9 @@ def _tokens(lm: LanguageModel, params: GenerateCode) -> torch.Tensor:
 
 def _write(lm: LanguageModel, prompt: torch.Tensor, params: GenerateCode, ctx: JobContext, attempt: int) -> Row:
     note = "Writing" if attempt == 0 else f"Attempt {attempt + 1} of {params.attempts}: the last one did not parse"
-    sampling = Sampling(
-        max_new_tokens=params.max_new_tokens,
-        temperature=params.temperature or (_RETRY_TEMPERATURE if attempt else 0),
-        top_k=params.top_k,
-        top_p=params.top_p,
-        repetition_penalty=params.repetition_penalty,
-        stop=[_FENCE, *params.stop],
-    )
+    sampling = Sampling.of(params, [_FENCE, *params.stop])
+    if attempt and not params.temperature:
+        sampling = replace(sampling, temperature=_RETRY_TEMPERATURE)
 
     def show(step: int, rows: list[Row]) -> None:
         ctx.progress(step, params.max_new_tokens, note, text=rows[0].shown)

@@ -15,9 +15,7 @@ from worker.engines.adapters import Adapter, adapted
 from worker.engines.canvases import Size, as_mask, fit, open_picture, size_for
 from worker.engines.choosing import alike_pictures, choose, sharpness
 from worker.engines.diffusion import (
-    Pace,
     Painting,
-    Preview,
     batches,
     load_pipeline,
     own_size,
@@ -27,10 +25,11 @@ from worker.engines.diffusion import (
 )
 from worker.engines.guides import Control, Guides, load_controlnet, variant
 from worker.engines.loading import check_task, weights_size
-from worker.engines.pictures import parameters_text, save_png, save_preview
+from worker.engines.pictures import parameters_text, save_png
+from worker.engines.previews import Preview, shower
 from worker.engines.references import ReferenceAdapter, load_reference, referring
 from worker.engines.schedulers import TITLES
-from worker.engines.upscaling import load_upscaler, upscaler_size
+from worker.engines.upscaling import enlarger
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
@@ -57,7 +56,7 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
     ]
     seeds = [ctx.seed + number for number in range(params.images)]
     groups = batches(seeds, painting, ctx.device, lean=ctx.lean)
-    pace = Pace()
+    show = shower(ctx.workdir / "preview.jpg", ctx.save_artifact, wanted=params.previews)
     made: list[tuple[int, Image.Image]] = []
 
     with adapted(pipe, adapters, source), referring(pipe, _reference(params, ctx), params.reference_scale):
@@ -65,7 +64,7 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
         for number, group in enumerate(groups):
 
             def on_step(done: int, steps: int, preview: Preview, before: int = number) -> None:
-                _show(preview, pace, params, ctx)
+                show(preview)
                 ctx.progress(before * steps + done, len(groups) * steps, f"Step {done} of {steps}")
 
             for seed, image in zip(group, paint(painter, painting, group, on_step, guides), strict=True):
@@ -143,29 +142,10 @@ def _enlarger(
     params: GenerateImage, painting: Painting, source: ModelSource, ctx: JobContext
 ) -> Callable[[Image.Image], Image.Image]:
     factor = params.upscale or source.defaults.get("upscale", 1)
-    if factor == 1:
-        return lambda image: image
     if painting.width * painting.height * factor**2 > MAX_ENLARGED:
         raise JobError("too_large", "The enlarged picture may have 17 million pixels at most.", field="upscale")
-    try:
-        large = check_task(ctx.model(params.upscaler or source.defaults.get("upscaler", _UPSCALER)), "upscale")
-    except JobError:
-        if params.upscale or params.upscaler:
-            raise
-        return lambda image: image  # the model's wish, not the job's: the picture is whole without it
-    upscaler = ctx.resident(large.key, lambda: load_upscaler(large, ctx.device), upscaler_size(large))
-    return lambda image: upscaler.enlarge(image, factor, lambda *_: ctx.check_cancelled())
-
-
-def _show(preview: Preview, pace: Pace, params: GenerateImage, ctx: JobContext) -> None:
-    if not (params.previews and pace.due()):
-        return
-    with pace.spent():
-        image = preview()
-        if image is not None:
-            path = ctx.workdir / "preview.jpg"
-            save_preview(image, path)
-            ctx.save_artifact(path, role="preview", media_type="image/jpeg")
+    usual = source.defaults.get("upscaler", _UPSCALER)
+    return enlarger(params, factor, usual, ctx, lambda *_: ctx.check_cancelled())[1]
 
 
 def _save(

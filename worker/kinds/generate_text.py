@@ -30,7 +30,11 @@ def run(params: GenerateText, ctx: JobContext) -> None:
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
     groups = [[seed] for seed in seeds] if ctx.lean else [seeds]
-    rows = [row for group in groups for row in write(lm, prompt, _sampling(params), seeds=group, on_step=show)]
+    rows = [
+        row
+        for group in groups
+        for row in write(lm, prompt, Sampling.of(params, params.stop), seeds=group, on_step=show)
+    ]
     seconds = time.perf_counter() - started
 
     kept = _kept(rows, params.keep_best)
@@ -59,17 +63,6 @@ def _kept(rows: list[Row], keep_best: int | None) -> list[int]:
         return list(range(len(rows)))
     scores = [row.likelihood / max(1, row.tokens) for row in rows]
     return choose([row.text for row in rows], scores, keep_best, alike_texts)
-
-
-def _sampling(params: GenerateText) -> Sampling:
-    return Sampling(
-        max_new_tokens=params.max_new_tokens,
-        temperature=params.temperature,
-        top_k=params.top_k,
-        top_p=params.top_p,
-        repetition_penalty=params.repetition_penalty,
-        stop=params.stop,
-    )
 
 
 def _save(rows: list[Row], seeds: list[int], ctx: JobContext) -> None:

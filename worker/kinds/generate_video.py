@@ -11,12 +11,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from shared.errors import JobError
 from shared.kinds.generate_video import MAX_ENLARGED, MAX_JOB_PIXELS, MAX_PIXELS, GenerateVideo
 from worker.context import JobContext
-from worker.engines.diffusion import Pace, Painting, Preview, load_pipeline, own_size, pipeline_size
+from worker.engines.diffusion import Painting, load_pipeline, own_size, pipeline_size
 from worker.engines.film import write_film
 from worker.engines.latent_walk import Walk, is_walk, walk
 from worker.engines.loading import check_task
-from worker.engines.pictures import save_preview
-from worker.engines.upscaling import load_upscaler, upscaler_size
+from worker.engines.previews import Preview, shower
+from worker.engines.upscaling import enlarger
 from worker.engines.video import (
     Shot,
     fitted,
@@ -88,7 +88,7 @@ def _walked(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Tak
         loop=params.loop,
     )
     _check_pixels(painting.width, painting.height, way.frames)
-    show, steps = _shower(params, ctx), 0
+    show, steps = shower(ctx.workdir / "preview.jpg", ctx.save_artifact, wanted=params.previews), 0
 
     def on_step(done: int, total: int, preview: Preview) -> None:
         nonlocal steps
@@ -111,7 +111,7 @@ def _shot(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Take:
     pipe = ctx.resident(key, lambda: load_video_pipeline(source, ctx.device, base), size)
     shot, note = fitted(_wanted(params, source.defaults, pipe, ctx), form(pipe))
     _check_pixels(shot.width, shot.height, shot.frames)
-    show, steps = _shower(params, ctx), 0
+    show, steps = shower(ctx.workdir / "preview.jpg", ctx.save_artifact, wanted=params.previews), 0
 
     def on_step(done: int, total: int, preview: Preview) -> None:
         nonlocal steps
@@ -166,32 +166,7 @@ def _enlarger(
     """By how much frames are enlarged, and what does it."""
     factor = params.upscale or source.defaults.get("upscale", 1)
     width, height = take.frames[0].size
-    if factor == 1:
-        return 1, lambda image: image
     if width * height * factor**2 > MAX_ENLARGED:
         raise JobError("too_large", "An enlarged frame may have 17 million pixels at most.", field="upscale")
-    try:
-        large = check_task(ctx.model(params.upscaler or source.defaults.get("upscaler", _UPSCALER)), "upscale")
-    except JobError:
-        if params.upscale or params.upscaler:
-            raise
-        return 1, lambda image: image  # the model's wish, not the job's: the film is whole without it
-    upscaler = ctx.resident(large.key, lambda: load_upscaler(large, ctx.device), upscaler_size(large))
-    return factor, lambda image: upscaler.enlarge(image, factor, lambda *_: ctx.check_cancelled())
-
-
-def _shower(params: GenerateVideo, ctx: JobContext) -> Callable[[Preview], None]:
-    """What shows the first frame when it is time to."""
-    pace = Pace()
-
-    def show(preview: Preview) -> None:
-        if not (params.previews and pace.due()):
-            return
-        with pace.spent():
-            image = preview()
-            if image is not None:
-                path = ctx.workdir / "preview.jpg"
-                save_preview(image, path)
-                ctx.save_artifact(path, role="preview", media_type="image/jpeg")
-
-    return show
+    usual = source.defaults.get("upscaler", _UPSCALER)
+    return enlarger(params, factor, usual, ctx, lambda *_: ctx.check_cancelled())

@@ -9,7 +9,7 @@ import torch
 
 from shared.kinds.tag_entities import TagEntities
 from worker.context import JobContext
-from worker.engines.encoders import batches, encoder_size, load_encoder
+from worker.engines.encoders import batches, resident_encoder
 from worker.engines.loading import check_task
 from worker.engines.tables import TableRow, listed, read_table, write_csv, write_json_lines
 from worker.engines.tagging import Span, Window, spans, windows
@@ -20,9 +20,7 @@ def run(params: TagEntities, ctx: JobContext) -> None:
     rows = _rows(params, ctx)
     ctx.progress(0, None, "Loading the model")
     source = check_task(ctx.model(params.model), "token-classification")
-    base = ctx.model(source.base) if source.base else None
-    key = f"{source.key}+{base.key}" if base else source.key
-    encoder = ctx.resident(key, lambda: load_encoder(source, base, ctx.device), encoder_size(source, base))
+    _, encoder = resident_encoder(source, ctx)
     parts = [window for number, row in enumerate(rows) for window in windows(encoder, number, row.text)]
     read: dict[int, list[tuple[Window, torch.Tensor]]] = defaultdict(list)
     done, started = 0, time.perf_counter()

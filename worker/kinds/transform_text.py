@@ -39,7 +39,7 @@ def run(params: TransformText, ctx: JobContext) -> None:
             ctx.progress(before * params.max_new_tokens + step, total, note, text=ahead + rows[0].shown)
 
         prompt = _prompt(lm, piece, params, prefix)
-        (row,) = write(lm, prompt, _sampling(params), seeds=[ctx.seed + number], on_step=show)
+        (row,) = write(lm, prompt, Sampling.of(params), seeds=[ctx.seed + number], on_step=show)
         tokens += row.tokens
         done += row.text.strip() + ("\n\n" if piece.ends_paragraph else " ")
 
@@ -99,13 +99,3 @@ def _prefix(lm: LanguageModel, params: TransformText) -> str:
         return ""
     told = {"summarise": "summarize: ", "translate": f"translate English to {params.language}: "}
     return told.get(params.task, "paraphrase: ")
-
-
-def _sampling(params: TransformText) -> Sampling:
-    return Sampling(
-        max_new_tokens=params.max_new_tokens,
-        temperature=params.temperature,
-        top_k=params.top_k,
-        top_p=params.top_p,
-        repetition_penalty=params.repetition_penalty,
-    )
