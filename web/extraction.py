@@ -25,7 +25,7 @@ _CALLS = {"_", "plural"}
 
 _SAYS_ALL = (
     "shared", "web/auth.py", "web/limits.py", "web/problems.py",
-    "worker/engines", "worker/finishing", "worker/health.py", "worker/pulse.py", "worker/runner.py",
+    "worker/attempt.py", "worker/engines", "worker/finishing", "worker/health.py", "worker/pulse.py", "worker/runner.py",
     "worker/steps.py",
 )  # fmt: skip
 """Where every sentence may reach a page."""
