@@ -29,7 +29,8 @@ def lists(tmp_path: Path) -> dict[str, bytes]:
     return {
         "hls": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{address}\n#EXT-X-ENDLIST\n".encode(),
         "ffconcat": f"ffconcat version 1.0\nfile '{address}'\n".encode(),
-        "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+        "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+        b"m=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
     }
 
 
@@ -49,9 +50,9 @@ def test_by_its_first_bytes_it_is_no_film(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("format", ["mov", "matroska", "ogg", "wav", "flac", "mp3"])
+@pytest.mark.parametrize("demuxer", ["mov", "matroska", "ogg", "wav", "flac", "mp3"])
 def test_a_demultiplexer_that_is_named_reads_no_playlist(
-    lists: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, format: str
+    lists: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, demuxer: str
 ) -> None:
     """Even where it passed for a film by its first bytes: no other file is opened, and nothing is written."""
     sent, folder = tmp_path / "clip.mp4", tmp_path / "made"
@@ -59,7 +60,7 @@ def test_a_demultiplexer_that_is_named_reads_no_playlist(
     folder.mkdir()
     monkeypatch.chdir(folder)
     with pytest.raises(Refusal):
-        streams.read(sent, format, Caps())
+        streams.read(sent, demuxer, Caps())
     assert list(folder.iterdir()) == []
 
 

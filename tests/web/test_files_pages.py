@@ -42,15 +42,15 @@ def kept(mine: Visitor, content: bytes, name: str) -> str:
 
 def test_a_file_is_sent_listed_and_deleted(mine: Visitor, db: Database, owner: Owner) -> None:
     assert "No uploads yet" in mine.get("/uploads").text
-    id = kept(mine, picture(size=(60, 40)), "<start>.png")
-    page = mine.get(f"/uploads?sent={id}").text
+    ref = kept(mine, picture(size=(60, 40)), "<start>.png")
+    page = mine.get(f"/uploads?sent={ref}").text
     assert "“&lt;start&gt;.png” is kept." in page
-    assert f'src="/api/artifacts/{id}/thumbnail"' in page
+    assert f'src="/api/artifacts/{ref}/thumbnail"' in page
     assert "60 × 40" in page
     assert "image/png" in page
     assert "/?kind=generate_image" in page, "it can go on from here"
-    assert f'action="/uploads/{id}/delete"' in page
-    assert mine.post(f"/uploads/{id}/delete").status_code == 303
+    assert f'action="/uploads/{ref}/delete"' in page
+    assert mine.post(f"/uploads/{ref}/delete").status_code == 303
     assert uploads.page(db, owner.id).items == []
 
 
@@ -77,16 +77,16 @@ def test_what_is_not_taken_is_said_at_the_field(mine: Visitor) -> None:
 
 
 def test_anothers_upload_is_not_there(mine: Visitor, theirs: Visitor, db: Database, owner: Owner) -> None:
-    id = kept(mine, picture(), "a.png")
-    assert theirs.post(f"/uploads/{id}/delete").status_code == 404
-    assert "a.png" not in theirs.get(f"/uploads?sent={id}").text
+    ref = kept(mine, picture(), "a.png")
+    assert theirs.post(f"/uploads/{ref}/delete").status_code == 404
+    assert "a.png" not in theirs.get(f"/uploads?sent={ref}").text
     assert len(uploads.page(db, owner.id).items) == 1
 
 
 def test_what_a_job_needs_stays(mine: Visitor, driver: Driver) -> None:
-    id = kept(mine, picture(), "a.png")
-    job = driver.submit("generate_image", prompt="x", image=id)
-    answer = mine.post(f"/uploads/{id}/delete")
+    ref = kept(mine, picture(), "a.png")
+    job = driver.submit("generate_image", prompt="x", image=ref)
+    answer = mine.post(f"/uploads/{ref}/delete")
     assert (answer.status_code, f"The job {job.id} still needs this file." in answer.text) == (409, True)
     assert "a.png" in mine.get("/uploads").text
 
@@ -129,8 +129,8 @@ def test_a_changed_file_is_found_out(mine: Visitor, ours: SigningKey, tmp_path: 
 
 
 def test_an_upload_is_no_work(mine: Visitor) -> None:
-    id = kept(mine, sound(), "a.wav")
-    content = mine.client.get(f"/api/artifacts/{id}").data
+    ref = kept(mine, sound(), "a.wav")
+    content = mine.client.get(f"/api/artifacts/{ref}").data
     page = send(mine, "/check", file=(io.BytesIO(content), "a.flac")).text
     assert "Not made here: it is a file that you uploaded." in page
 

@@ -13,7 +13,7 @@ SMALL = 4
 
 @dataclass(frozen=True)
 class Place:
-    """One entry; `key` is the letter that leads there after a `g`. A `minor` one stands behind "More", not in the bar."""
+    """One entry; `key` is the letter that leads there after a `g`; a `minor` one stands behind "More" alone."""
 
     name: str
     address: str
