@@ -1,4 +1,4 @@
-"""What a reader is told who lacks a model: which sort is needed, and one of the hub that works here."""
+"""What a reader is told who lacks a model: which sort is needed, and one of the hub as an example."""
 
 from flask import url_for
 
