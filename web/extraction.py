@@ -25,8 +25,8 @@ _CALLS = {"_", "plural"}
 
 _SAYS_ALL = (
     "shared", "web/auth.py", "web/limits.py", "web/problems.py",
-    "worker/engines", "worker/finishing", "worker/health.py", "worker/pulse.py", "worker/runner.py",
-    "worker/steps.py",
+    "worker/attempt.py", "worker/engines", "worker/finishing", "worker/health.py", "worker/pulse.py",
+    "worker/runner.py", "worker/steps.py", "web/strict_json.py",
 )  # fmt: skip
 """Where every sentence may reach a page."""
 _SAYS_BY_RAISING = ("web/incoming.py", "web/pages", "web/uploads.py", "worker/kinds")
@@ -37,11 +37,21 @@ _WORDS = {
     "shared/batch_files.py": ("_once", "_refuse", "_why"),
     "shared/cron.py": ("_FIELDS", "EXAMPLE"),
     "shared/job.py": ("JobState",),
-    "shared/kinds/params.py": ("Task",),
+    "shared/kinds/params.py": ("Media", "Output", "Task"),
     "shared/plan.py": ("_told",),
     "web/problems.py": ("_TITLES",),
 }
 """Tables, classes and functions whose texts are put into sentences, or are shown as they are."""
+_VALUES = {
+    "shared/inputs.py": ("_ARTICLES",),
+    "shared/intake/formats.py": ("_FOREIGN",),
+    "shared/intake/sounds.py": ("what",),
+    "shared/intake/streams.py": ("what",),
+    "worker/engines/guides.py": ("purpose",),
+    "worker/engines/music.py": ("titles",),
+    "worker/engines/video.py": ("changes",),
+}
+"""Variables whose texts are put into sentences."""
 _OF_JSON = (
     "expecting value", "expecting property name enclosed in double quotes", "expecting ',' delimiter",
     "expecting ':' delimiter", "unterminated string starting at", "extra data",
@@ -81,6 +91,8 @@ def extracted() -> Catalog:
         _add(found, path, _sentences(path, raised_only=True), CONTEXT)
     for name, variables in _WORDS.items():
         _add(found, ROOT / name, _table(ROOT / name, variables), CONTEXT)
+    for name, variables in _VALUES.items():
+        _add(found, ROOT / name, _values(ROOT / name, variables), CONTEXT)
     _add(found, ROOT / "shared" / "batch_files.py", _OF_JSON, CONTEXT)
     return found
 
@@ -172,6 +184,31 @@ def _table(path: Path, names: Iterable[str]) -> list[str]:
         if {*targets, own} & set(names):
             found += [template(each) for each in _texts(node, said=True)]
     return [text for text in found if re.search("[A-Za-z]", text)]
+
+
+def _values(path: Path, names: Iterable[str]) -> Iterator[str]:
+    """The texts that variables of these names may have; of a table its values."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Assign(targets=[target], value=value) | ast.AugAssign(target=target, value=value):
+                pass
+            case ast.Call(func=ast.Attribute(value=target, attr="append"), args=[value]):
+                pass
+            case _:
+                continue
+        if {each.id for each in ast.walk(target) if isinstance(each, ast.Name)} & set(names):
+            # What is added to a text stands behind an "and" of its own, which the page finds by itself.
+            texts = (template(each).strip().removeprefix("and ") for each in _literals(value))
+            yield from (text for text in texts if text)
+
+
+def _literals(node: ast.AST) -> Iterator[ast.Constant | ast.JoinedStr]:
+    """The texts in an expression that are its value: not what is compared, no key of a table."""
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        yield node
+    elif not isinstance(node, ast.Compare):
+        for child in node.values if isinstance(node, ast.Dict) else ast.iter_child_nodes(node):
+            yield from _literals(child)
 
 
 def _texts(node: ast.AST, *, said: bool) -> Iterator[ast.Constant | ast.JoinedStr]:

@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Field:
-    """One setting as a form shows it."""
+    """One setting as a form shows it. `lacking`: it names a model, and the library has none for its `task`."""
 
     name: str
     title: str
@@ -63,6 +63,8 @@ class Field:
     media: tuple[Media, ...] = ()
     focused: bool = False
     fixed: bool = False
+    task: str = ""
+    lacking: bool = False
 
     @property
     def id(self) -> str:
@@ -108,6 +110,11 @@ def fields(
     shown = sorted(found, key=lambda field: field.advanced)
     first = next((field.name for field in shown if field.error), None)
     return [replace(field, focused=field.name == first) for field in found]
+
+
+def wanting(found: Sequence[Field]) -> Field | None:
+    """The field without whose model a kind cannot work, where the library has no such model."""
+    return next((field for field in found if field.lacking and not field.advanced), None)
 
 
 def general_errors(kind: str, errors: Sequence[FieldError]) -> list[str]:
@@ -234,6 +241,8 @@ def _field(
         placeholder=str(hints.get("placeholder", "" if hints.get("advanced") else _sample(prop))),
         max_length=prop.get("maxLength"),
         media=cast(tuple[Media, ...], tuple(str(hints.get("media", "")).split())),
+        task=str(hints.get("task", "")),
+        lacking=widget == "model" and all(model.task != hints.get("task") for model in models),
         **marks,
     )
 

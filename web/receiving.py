@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from flask import current_app
 
-from shared import uploads
+from shared import provenance, uploads
 from shared.intake.caps import Caps
+from shared.provenance import Provenance
 from shared.staging import Staging
 from shared.uploads import Arrived, Kept
 from web.auth import identity
@@ -31,6 +32,21 @@ def keep(
         shutil.copyfileobj(file, copy, CHUNK)
         copy.flush()
         return keep_path(Path(copy.name), name, media_type, sha256=sha256, idempotency_key=idempotency_key)
+
+
+def look_up(file: BinaryIO, name: str, media_type: str) -> Provenance:
+    """What is known of an open file; nothing of it is kept.
+
+    Raises:
+        Invalid, TooMany: as `shared.provenance.look_up`.
+    """
+    # The child that looks at it opens a file by its path.
+    with NamedTemporaryFile(prefix="provenance-") as copy:
+        file.seek(0)
+        shutil.copyfileobj(file, copy, CHUNK)
+        copy.flush()
+        caps = Caps().within(current_app.config[MAX_LENGTH])
+        return provenance.look_up(site().db, identity().owner.id, Path(copy.name), name, media_type, caps)
 
 
 def keep_path(

@@ -24,8 +24,9 @@ PAGE_ICONS = (
     "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "box", "calendar-clock", "chevron-right",
     "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "dices", "download", "ellipsis",
     "eye-off", "file", "image-up", "images", "info", "key-round", "languages", "layers", "list-checks", "lock",
-    "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "sliders-horizontal",
-    "sparkles", "star", "sun", "trash-2", "triangle-alert", "wand-sparkles", "wifi-off", "workflow", "x",
+    "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "shield-check",
+    "sliders-horizontal", "sparkles", "star", "sun", "trash-2", "triangle-alert", "upload",
+    "wand-sparkles", "wifi-off", "workflow", "x",
 )  # fmt: skip
 
 

@@ -204,7 +204,8 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
         f"/schedules/{made[0].id}/edit",
         "/devices", "/models", "/models?q=nothing", "/models/hong/yi", "/models/emoji", "/models/-/add", "/keys",
         "/workflows", "/workflows/new", f"/workflows/{flow.id}", f"/gallery/{pictures[0]}/use",
-        "/login", "/offline", "/schedules/preview?s-cron=61+*+*+*+*&s-zone=Nowhere", "/docs",
+        "/login", "/offline", "/schedules/preview?s-cron=61+*+*+*+*&s-zone=Nowhere", "/docs", "/uploads", "/check",
+        "/?kind=describe_image", "/workflows/new",
     ]  # fmt: skip
 
 
@@ -293,6 +294,18 @@ SAID = [
     ),
     ("这已经是中文。", "这已经是中文。"),
     ("", ""),
+    ("This must be a sound or a film; the file is image/png.", "这里需要音频或视频，而文件类型是 image/png。"),
+    ("A zip archive is not taken here.", "这里不接收 zip 压缩包。"),
+    (
+        "Models of this family cannot start from a picture and follow another.",
+        "这一系列的模型不支持：从图片开始和参照另一张图片。",
+    ),
+    (
+        "This takes audio or video, and the step “text” makes image.",
+        "这里需要音频或视频，而步骤“text”生成的是图片。",
+    ),
+    ("What may fit: Width 512, Height 384.", "可能放得下的参数：宽度 512、高度 384。"),
+    ("This must be a sound or nonsense; the file is x/y.", "这里需要a sound or nonsense，而文件类型是 x/y。"),
     ("Step 3 of 8", "第 3 步，共 8 步"),
     ("a. " * 500, "a. " * 500),
 ]

@@ -1,23 +1,18 @@
 """Provenance: what this installation knows of a file that somebody brings."""
 
-import shutil
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
-from shared import provenance
-from shared.intake.caps import Caps
 from shared.provenance import Provenance
+from web import receiving
 from web.answers import json_answer
 from web.api.bodies import ProblemBody
 from web.api.provenance_bodies import ProvenanceBody
 from web.api.rendering import artifact_body
-from web.auth import identity, needs
-from web.site import site
-from web.uploads import CHUNK, MAX_LENGTH, receive, takes_upload
+from web.auth import needs
+from web.uploads import receive, takes_upload
 
 api = APIBlueprint(
     "provenance",
@@ -48,12 +43,8 @@ _FILE = {"schema": {"type": "string", "format": "binary"}}
 @takes_upload
 def look_up() -> Response:
     """Whether a file was made here, how, and what it says of itself. Nothing of it is kept."""
-    # The child that looks at it opens a file by its path.
-    with receive("file", *TAKEN) as sent, NamedTemporaryFile(prefix="provenance-") as copy:
-        shutil.copyfileobj(sent.file, copy, CHUNK)
-        copy.flush()
-        caps = Caps().within(current_app.config[MAX_LENGTH])
-        found = provenance.look_up(site().db, identity().owner.id, Path(copy.name), sent.name, sent.media_type, caps)
+    with receive("file", *TAKEN) as sent:
+        found = receiving.look_up(sent.file, sent.name, sent.media_type)
     return json_answer(_body(found))
 
 

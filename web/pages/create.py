@@ -21,6 +21,7 @@ from web.pages.attached import attached
 from web.pages.estimate import estimate
 from web.pages.presets import chips
 from web.pages.rows import rows_of
+from web.pages.suggestions import needed
 from web.site import site
 from web.uploads import takes_upload
 from web.written import Typed
@@ -51,6 +52,7 @@ def submit() -> Response | tuple[str, int]:
     typed = forms.from_form(kind, request.form, complete=True)
     try:
         typed |= attached(kind)
+        _check_models(kind, typed)
         params = kinds.validate(kind, forms.params(kind, typed), strict=False)
         made = jobs.submit(
             site().db,
@@ -125,6 +127,13 @@ def _sent() -> tuple[str, Typed]:
     return kind, forms.from_form(kind, request.form, complete=True)
 
 
+def _check_models(kind: str, typed: Typed) -> None:
+    """Raises Invalid where no model is named and the library has none that could be."""
+    lacking = forms.wanting(forms.fields(kind, typed, models(identity().owner.id)))
+    if lacking is not None and not lacking.value:
+        raise Invalid(needed(lacking.task), field=lacking.name)
+
+
 def _page(
     kind: str,
     typed: Typed,
@@ -137,12 +146,14 @@ def _page(
     owner_id = identity().owner.id
     found = listing.page(site().db, owner_id, limit=RECENT).items
     offered = models(owner_id)
+    fields = forms.fields(kind, typed, offered, errors)
     return render_template(
         "create/page.html",
         kind=kind,
         declared=kinds.params_class(kind),
         kinds=[(name, kinds.params_class(name)) for name in kinds.names()],
-        fields=forms.fields(kind, typed, offered, errors),
+        fields=fields,
+        wanting=forms.wanting(fields),
         general=forms.general_errors(kind, errors),
         roles=forms.ROLES,
         source=source,
@@ -150,7 +161,7 @@ def _page(
         read=request.args.get("read") == "picture",
         token=token or secrets.token_urlsafe(18),
         rows=rows_of(found),
-        chips=chips(kind, typed, {each.name for each in offered}),
+        chips=chips(kind, typed, offered),
         estimate=estimate(kind, typed),
         call=api_call(request.host_url, kind, typed),
         calling=calling,

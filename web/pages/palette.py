@@ -37,11 +37,12 @@ def groups(kind: str) -> list[Group]:
         return [Group("", "", [_choice(name, each) for name, each in everything.items()], current=True)]
     found = []
     for title, icon, outputs in _groups():
-        own = [_choice(name, each) for name, each in everything.items() if each.output in outputs]
-        # What generates comes before what works on something that is there already.
-        own.sort(key=lambda choice: not choice.name.startswith("generate_"))
+        fitting = [name for name, each in everything.items() if each.output in outputs]
+        # What generates comes before what works on something that is there already, and texts before programs.
+        fitting.sort(key=lambda name: (not name.startswith("generate_"), outputs.index(everything[name].output)))
+        own = [_choice(name, everything[name]) for name in fitting]
         if own:
-            found.append(Group(title, icon, own, current=any(each.name == kind for each in own)))
+            found.append(Group(title, icon, own, current=kind in fitting))
     return found
 
 

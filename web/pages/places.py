@@ -13,13 +13,14 @@ SMALL = 4
 
 @dataclass(frozen=True)
 class Place:
-    """One entry; `key` is the letter that leads there after a `g`."""
+    """One entry; `key` is the letter that leads there after a `g`; a `minor` one stands behind "More" alone."""
 
     name: str
     address: str
     icon: str
     title: str
     key: str | None = None
+    minor: bool = False
 
     @property
     def way(self) -> str:
@@ -41,7 +42,12 @@ def places() -> list[Place]:
     ]
     if may("keys:write"):
         found.append(Place("keys", url_for("own_keys.show"), "key-round", _("Keys"), "k"))
-    return [*found, Place("docs", url_for("openapi.docs"), "book-open", _("API"))]
+    return [
+        *found,
+        Place("docs", url_for("openapi.docs"), "book-open", _("API")),
+        Place("uploads", url_for("all_uploads.show"), "upload", _("Uploads"), "u", minor=True),
+        Place("check", url_for("check_file.show"), "shield-check", _("Check a file"), "p", minor=True),
+    ]
 
 
 def may(scope: str) -> bool:

@@ -1,6 +1,6 @@
 """The starting points that a kind offers, as links that fill its form: they need no script and can be shared."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from flask import url_for
 
 from shared import kinds
 from web import forms
+from web.forms import ModelChoice
 from web.written import Typed
 
 
@@ -20,12 +21,15 @@ class Chip:
     current: bool
 
 
-def chips(kind: str, typed: Typed, models: Collection[str]) -> list[Chip]:
+def chips(kind: str, typed: Typed, models: Sequence[ModelChoice]) -> list[Chip]:
     """Those of a kind whose models are in the library."""
+    names, tasks = {each.name for each in models}, {each.task for each in models}
     fields = kinds.params_class(kind).model_tasks()
+    if kinds.params_class(kind).needs_model and not tasks.intersection(fields.values()):
+        return []
     found = []
     for preset in kinds.params_class(kind).presets:
-        if any(preset.params.get(field, next(iter(models), "")) not in models for field in fields):
+        if any(preset.params[field] not in names for field in fields if field in preset.params):
             continue
         wanted = forms.from_params(kind, preset.params)
         current = bool(typed) and all(typed.get(name) == text for name, text in wanted.items())

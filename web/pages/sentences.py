@@ -13,7 +13,7 @@ from pathlib import Path
 from babel.messages.mofile import read_mo
 from markupsafe import Markup
 
-from web.pages.translation import language
+from web.pages.translation import _, language
 
 CONTEXT = "sentence"
 """The message context of these templates."""
@@ -27,6 +27,8 @@ _MO = Path(__file__).parents[1] / "translations" / "zh_Hans" / "LC_MESSAGES" / "
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _CHINESE = re.compile("[\u3400-\u9fff]")
 _PLACE = re.compile(r"([\w.,\- ]{1,120}): (.+)", re.DOTALL)
+_JOINTS = {" or ": "或", " and ": "和", ", ": "、"}
+_SETTING = re.compile(r"(.{1,80}) ([\d.,]+)")
 _END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -87,9 +89,27 @@ def _matched(text: str, *, strict: bool) -> str:
         if match is not None:
             values = match.groupdict()
             return template.said % {
-                name: value if name in template.quoted else _found(value) or value for name, value in values.items()
+                name: value if name in template.quoted else _value(value) for name, value in values.items()
             }
     return ""
+
+
+def _value(text: str) -> str:
+    """A value of a sentence: itself one, or several in a row of which every one is known; else as it is."""
+    told = _found(text) or _setting(text)
+    for joint, chinese in _JOINTS.items():
+        if told or joint not in text:
+            continue
+        parts = [_found(each) or _setting(each) for each in text.split(joint)]
+        told = chinese.join(parts) if all(parts) else ""
+    return told or text
+
+
+def _setting(text: str) -> str:
+    """A field of a form and its number, "Width 512"."""
+    match = _SETTING.fullmatch(text)
+    title = _(match[1]) if match else ""
+    return f"{title} {match[2]}" if match and title != match[1] else ""
 
 
 @cache

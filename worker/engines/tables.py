@@ -209,8 +209,8 @@ def _separator(header: str) -> str:
 
 
 def _sentence(wrong: list[str]) -> str:
-    more = f" And {len(wrong) - _NAMED:,} more." if len(wrong) > _NAMED else ""
-    return f"Nothing was done, for the table has wrong lines. {' '.join(wrong[:_NAMED])}{more}"
+    more = [f"And {len(wrong) - _NAMED:,} more."] if len(wrong) > _NAMED else []
+    return " ".join(["Nothing was done, for the table has wrong lines.", *wrong[:_NAMED], *more])
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
