@@ -59,6 +59,8 @@ def assert_accessible(page: Page, what: str = "") -> None:
     # As tall as the page: else the bar at the bottom of a phone covers half of whatever happens to be there.
     tall = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": before["width"], "height": max(before["height"], tall)})
+    # Where it grew with the window, the bar at its top would cover what was scrolled under it.
+    page.evaluate("scrollTo(0, 0)")
     page.emulate_media(color_scheme="light")
     found = violations(page)
     assert found == [], f"{what}: {found}"
