@@ -96,9 +96,17 @@ _VARIATION = {
 _FILM = {
     "title": "A film with a voice and subtitles",
     "steps": [
-        _WRITE,
+        {
+            "name": "write",
+            "kind": "generate_text",
+            "params": {"prompt": "Describe a red apple in one short sentence.", "max_new_tokens": 40},
+        },
         _READ,
-        {"name": "move", "kind": "generate_video", "params": {"prompt": {"from": "write"}, "loop": True}},
+        {
+            "name": "move",
+            "kind": "generate_video",
+            "params": {"prompt": "a red apple", "then": ["a green apple"], "loop": True},
+        },
         {
             "name": "join",
             "kind": "transcribe_audio",

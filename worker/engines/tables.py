@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 from shared.errors import JobError
 
@@ -38,6 +38,33 @@ class _Wrong(ValueError):
     """What is wrong with one line: the reading goes on, to name the others."""
 
 
+class TableFile(Protocol):
+    """A file with what it was called when it was given."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+
+    @property
+    def name(self) -> str:
+        """What it was called."""
+
+    @property
+    def media_type(self) -> str:
+        """What it was taken for."""
+
+
+def given_rows(texts: Sequence[str] | None, table: TableFile | None, column: str) -> list[TableRow]:
+    """The rows of a table or, where there is none, texts that were given in the form; blank ones count for nothing.
+
+    Raises:
+        JobError: as `read_table`.
+    """
+    if table is not None:
+        return read_table(table.path, table.name, table.media_type, column)
+    return [TableRow(number, line) for number, line in enumerate(texts or (), start=1) if line.strip()]
+
+
 def read_table(path: Path, name: str, media_type: str, column: str) -> list[TableRow]:
     """Every row of a file; `name` is what it was called when it was given.
 
@@ -62,11 +89,6 @@ def read_table(path: Path, name: str, media_type: str, column: str) -> list[Tabl
     if not rows:
         raise JobError("empty_table", "The table has no rows.", field="table")
     return rows
-
-
-def listed(lines: Sequence[str]) -> list[TableRow]:
-    """Texts that were given in the form, as rows; blank ones count for nothing."""
-    return [TableRow(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def form_of(name: str, media_type: str) -> Form:

@@ -11,14 +11,14 @@ from shared.kinds.classify_text import ClassifyText
 from worker.context import JobContext
 from worker.engines.encoders import Encoder, batches, resident_encoder
 from worker.engines.loading import check_task
-from worker.engines.tables import TableRow, listed, read_table, write_csv, write_json_lines
+from worker.engines.tables import TableRow, given_rows, write_csv, write_json_lines
 
 _MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
 def run(params: ClassifyText, ctx: JobContext) -> None:
     """Read, load, label batch by batch, save."""
-    rows = _rows(params, ctx)
+    rows = given_rows(params.texts, ctx.input(params.table) if params.table else None, params.column)
     ctx.progress(0, len(rows), "Loading the model")
     source = check_task(ctx.model(params.model), "text-classification")
     _, encoder = resident_encoder(source, ctx)
@@ -42,13 +42,6 @@ def run(params: ClassifyText, ctx: JobContext) -> None:
     for label in encoder.labels:
         ctx.metric(f"rows_{label}", counts[label])
     ctx.metric("cut", sum(len(row) == encoder.window for row in tokens))
-
-
-def _rows(params: ClassifyText, ctx: JobContext) -> list[TableRow]:
-    if params.texts:
-        return listed(params.texts)
-    file = ctx.input(params.table or "")
-    return read_table(file.path, file.name, file.media_type, params.column)
 
 
 def _scores(encoder: Encoder, logits: torch.Tensor) -> torch.Tensor:

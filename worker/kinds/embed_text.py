@@ -9,14 +9,14 @@ from shared.kinds.embed_text import EmbedText
 from worker.context import JobContext
 from worker.engines.encoders import embed, resident_encoder
 from worker.engines.loading import check_task
-from worker.engines.tables import TableRow, listed, read_table, write_json_lines
+from worker.engines.tables import TableRow, given_rows, write_json_lines
 
 _LINES = "application/x-ndjson"
 
 
 def run(params: EmbedText, ctx: JobContext) -> None:
     """Read, load, embed batch by batch, save."""
-    rows = _rows(params, ctx)
+    rows = given_rows(params.texts, ctx.input(params.table) if params.table else None, params.column)
     ctx.progress(0, len(rows), "Loading the model")
     source = check_task(ctx.model(params.model), "feature-extraction")
     _, encoder = resident_encoder(source, ctx)
@@ -31,13 +31,6 @@ def run(params: EmbedText, ctx: JobContext) -> None:
     ctx.metric("rows", len(rows))
     ctx.metric("dimensions", vectors.shape[1])
     ctx.metric("cut", sum(len(row) == encoder.window for row in tokens))
-
-
-def _rows(params: EmbedText, ctx: JobContext) -> list[TableRow]:
-    if params.texts:
-        return listed(params.texts)
-    file = ctx.input(params.table or "")
-    return read_table(file.path, file.name, file.media_type, params.column)
 
 
 def _save(rows: list[TableRow], vectors: np.ndarray, ctx: JobContext) -> None:

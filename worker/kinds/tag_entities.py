@@ -11,13 +11,13 @@ from shared.kinds.tag_entities import TagEntities
 from worker.context import JobContext
 from worker.engines.encoders import batches, resident_encoder
 from worker.engines.loading import check_task
-from worker.engines.tables import TableRow, listed, read_table, write_csv, write_json_lines
+from worker.engines.tables import TableRow, given_rows, write_csv, write_json_lines
 from worker.engines.tagging import Span, Window, spans, windows
 
 
 def run(params: TagEntities, ctx: JobContext) -> None:
     """Read, load, tag batch by batch, save."""
-    rows = _rows(params, ctx)
+    rows = given_rows(params.texts, ctx.input(params.table) if params.table else None, params.column)
     ctx.progress(0, None, "Loading the model")
     source = check_task(ctx.model(params.model), "token-classification")
     _, encoder = resident_encoder(source, ctx)
@@ -37,13 +37,6 @@ def run(params: TagEntities, ctx: JobContext) -> None:
         for number, row in enumerate(rows)
     ]
     _save(rows, found, params, ctx)
-
-
-def _rows(params: TagEntities, ctx: JobContext) -> list[TableRow]:
-    if params.texts:
-        return listed(params.texts)
-    file = ctx.input(params.table or "")
-    return read_table(file.path, file.name, file.media_type, params.column)
 
 
 def _save(rows: list[TableRow], found: list[list[Span]], params: TagEntities, ctx: JobContext) -> None:
