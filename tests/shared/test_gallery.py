@@ -164,6 +164,7 @@ def test_a_worker_stores_thumbnails_and_the_sweep_keeps_them(
     broken.write_bytes(b"not a picture")
     for path in (large, little, broken, clip):
         attempt.save_artifact(path)
+    attempt.upload()
     driver.finish(job, *attempt.outputs)
     found = artifacts.of_jobs(db, owner.id, [job.id])[job.id]
     assert [(each.width, each.height) for each in found] == [(800, 600), (64, 48), (None, None), (64, 48)]
