@@ -10,7 +10,6 @@ from tests.kinds.context import FakeContext, run
 from tests.kinds.samples import sample
 from tests.kinds.shipped import SHIPPED
 
-
 _WANTING = [kind for kind in SHIPPED if kinds.params_class(kind).needs_model]
 
 
