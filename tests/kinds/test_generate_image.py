@@ -123,7 +123,7 @@ def test_a_negative_prompt_and_guidance_change_the_picture(context: Context):
 @pytest.mark.parametrize("model", FAMILIES)
 def test_previews_are_small_and_only_when_wanted(context: Context, model: str, monkeypatch: pytest.MonkeyPatch):
     # given a preview that is due at every step
-    monkeypatch.setattr(Pace, "due", lambda self: True)
+    monkeypatch.setattr(Pace, "due", lambda self, done: True)
     wanted = run("generate_image", context(), **SMALL, model=model)
     unwanted = run("generate_image", context(), **SMALL, model=model, previews=False)
     # then each is a small JPEG

@@ -136,7 +136,7 @@ def test_a_motion_adapter_moves_its_base(context: Context, opened: Callable):
 
 def test_the_first_frame_is_shown_when_it_is_time(context: Context, monkeypatch: pytest.MonkeyPatch):
     # given a preview that is due at every step
-    monkeypatch.setattr(Pace, "due", lambda self: True)
+    monkeypatch.setattr(Pace, "due", lambda self, done: True)
     for model, count in (("tiny-animatediff", 2), ("tiny-wan", 0), ("latent-walk", 8)):
         params = SMALL | {"model": model, "upscale": 1, "then": ["sky"] if model == "latent-walk" else []}
         wanted = run("generate_video", context(), **params)

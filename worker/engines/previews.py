@@ -18,15 +18,19 @@ Preview = Callable[[], "Image.Image | None"]
 """What makes a preview where that can be done."""
 
 
-def shower(path: Path, save: Callable[..., object], *, wanted: bool) -> Callable[[Preview], None]:
-    """What is called with every preview that could be made, and makes one when it is due, if they are `wanted` at all.
+Show = Callable[[Preview, float], None]
+"""What is called with every preview that could be made, and with how much of the work is done, from 0 to 1."""
+
+
+def shower(path: Path, save: Callable[..., object], *, wanted: bool) -> Show:
+    """What makes a preview when one is due, if they are `wanted` at all.
 
     It writes a small JPEG to `path` and hands it to `save(path, role=…, media_type=…)`.
     """
     pace = Pace()
 
-    def show(preview: Preview) -> None:
-        if not (wanted and pace.due()):
+    def show(preview: Preview, done: float) -> None:
+        if not (wanted and pace.due(done)):
             return
         with pace.spent():
             image = preview()
@@ -38,14 +42,17 @@ def shower(path: Path, save: Callable[..., object], *, wanted: bool) -> Callable
 
 
 class Pace:
-    """When the next preview is due: at most one a second, and at most one thirtieth of the time spent on them."""
+    """When the next preview is due: at most one a second, at most one thirtieth of the time spent on them, and none
+    where the result itself is about a second away."""
 
     def __init__(self) -> None:
-        self._due = time.monotonic() + 1
+        self._began = time.monotonic()
+        self._due = self._began + 1
 
-    def due(self) -> bool:
-        """Whether it is time."""
-        return time.monotonic() >= self._due
+    def due(self, done: float) -> bool:
+        """Whether it is time, with so much of the work done, from 0 to 1."""
+        now = time.monotonic()
+        return now >= self._due and (now - self._began) * (1 - done) > done
 
     @contextmanager
     def spent(self) -> Iterator[None]:

@@ -64,8 +64,9 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
         for number, group in enumerate(groups):
 
             def on_step(done: int, steps: int, preview: Preview, before: int = number) -> None:
-                show(preview)
-                ctx.progress(before * steps + done, len(groups) * steps, f"Step {done} of {steps}")
+                passed, whole = before * steps + done, len(groups) * steps
+                show(preview, passed / whole)
+                ctx.progress(passed, whole, f"Step {done} of {steps}")
 
             for seed, image in zip(group, paint(painter, painting, group, on_step, guides), strict=True):
                 if params.keep_best:

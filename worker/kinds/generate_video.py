@@ -93,7 +93,7 @@ def _walked(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Tak
     def on_step(done: int, total: int, preview: Preview) -> None:
         nonlocal steps
         steps = total
-        show(preview)
+        show(preview, done / total)
         ctx.progress(done, total + way.frames, f"Step {done} of {total}")
 
     frames = walk(pipe, painting, way, ctx.seed, ctx.device, on_step)
@@ -116,7 +116,7 @@ def _shot(params: GenerateVideo, source: ModelSource, ctx: JobContext) -> _Take:
     def on_step(done: int, total: int, preview: Preview) -> None:
         nonlocal steps
         steps = total
-        show(preview)
+        show(preview, done / total)
         ctx.progress(done, total + shot.frames, f"Step {done} of {total}. {note}".rstrip())
 
     return _Take(shoot(pipe, shot, ctx.seed, on_step), shot.fps, steps, note)
