@@ -38,9 +38,10 @@ def images(place: Installation) -> Iterator[Figure]:
 
 
 def samples(place: Installation) -> Iterator[Figure]:
-    """`sample_image` with the starter that is a diffusion model, against its network and scheduler."""
+    """`sample_image` with the starter that is a diffusion model, against its network and scheduler, its pictures
+    saved."""
     sampler = load_sampler(source_of(place, "digit-ddpm"), "cpu")
-    pipe, steps, count = sampler.pipe, 100, 8
+    pipe, steps, count = sampler.pipe, 200, 8
     shape = (count, pipe.unet.config.in_channels, sampler.size.height, sampler.size.width)
 
     def bare() -> None:
@@ -51,6 +52,9 @@ def samples(place: Installation) -> Iterator[Figure]:
             for time in pipe.scheduler.timesteps:
                 noise = pipe.unet(made, time, class_labels=labels).sample
                 made = pipe.scheduler.step(noise, time, made).prev_sample
+        with TemporaryDirectory() as folder:
+            for number, image in enumerate(pipe.numpy_to_pil((made / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy())):
+                image.save(Path(folder) / f"{number}.png")
 
     params = {"model": "digit-ddpm", "label": "7", "images": count, "steps": steps, "seed": 0}
     yield compared(place, "sample_image", params | UNFINISHED, bare)

@@ -39,7 +39,7 @@ def speech(place: Installation) -> Iterator[Figure]:
 def music(place: Installation) -> Iterator[Figure]:
     """`generate_music` on the starter, against its network and its instrument, into a file."""
     composer = load_composer(source_of(place, "chorale"), "cpu")
-    prompt, length = "a slow chorale in D minor for organ", 60.0
+    prompt, length = "a slow chorale in D minor for organ", 120.0
 
     def bare() -> None:
         made = composer.make(Asked(prompt, None, length, None, None), 0, lambda *_: None)

@@ -20,7 +20,7 @@ _TASK = {"prompt": "Write a function that sorts a list of numbers.", "language":
 _NEWS = "The council met on Monday to discuss the old bridge. It will be repaired for four million euros from May on."
 
 _SENTENCES = [
-    f"Maria Gonzalez of Contoso told the board in Madrid that number {row} was a success." for row in range(192)
+    f"Maria Gonzalez of Contoso told the board in Madrid that number {row} was a success." for row in range(640)
 ]
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TextIO
 
+from pydantic_core import to_json
+
 from shared.errors import JobError
 
 Form = Literal["jsonl", "csv", "text"]
@@ -237,9 +239,10 @@ def _sentence(wrong: list[str]) -> str:
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """A JSON object on each line."""
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("wb") as file:
         for record in records:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            # In Rust: a vector's hundreds of numbers would take json a tenth of the time that its network takes.
+            file.write(to_json(record) + b"\n")
 
 
 def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
