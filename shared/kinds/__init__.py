@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from shared.complaints import field_errors, sentence
 from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
+from shared.kinds.training_params import TRAINING
 
-_NOT_KINDS = {"diffusion_params", "language_params", "params", "reading_params"}
+_NOT_KINDS = {"diffusion_params", "language_params", "params", "reading_params", "training_params"}
 _fixed: dict[str, bool] = {}
 
 
@@ -100,7 +101,9 @@ def schema(kind: str) -> dict[str, Any]:
 @cache
 def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document = cls.model_json_schema()
-    document["properties"] = dict(sorted(document["properties"].items(), key=lambda item: item[0] in FINISHING))
+    # What all kinds of a sort are asked comes after what this one is.
+    last = (*TRAINING, *FINISHING)
+    document["properties"] = dict(sorted(document["properties"].items(), key=lambda item: item[0] in last))
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
     document["x-presets"] = [asdict(preset) for preset in cls.presets]

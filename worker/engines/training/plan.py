@@ -1,0 +1,86 @@
+"""What a training run is asked to do, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from worker.engines.training.descent import Moment
+from worker.engines.training.events import Curves
+from worker.engines.training.state import State
+
+Ending = Literal["finished", "early", "kept", "budget", "broken"]
+
+
+class Learner(Protocol):
+    """What a training kind brings: a model, how it learns from examples, and how it is judged."""
+
+    @property
+    def count(self) -> int:
+        """Examples to learn from."""
+
+    def learn(self, rows: Sequence[int], moment: Moment) -> Mapping[str, float]:
+        """Learn from these examples, one step; the figures of it, `loss` among them. Raises NotFinite."""
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Judge the model on what it does not learn from. Draws no dice of the run."""
+
+    def show(self, folder: Path) -> Path | None:
+        """A picture or text of what the model makes now, as a file; None where there is nothing to show."""
+
+    def name(self, row: int) -> str:
+        """What an example is called in a sentence: `line 12`."""
+
+    def state(self) -> State:
+        """All that changes while it learns."""
+
+    def restore(self, state: State) -> None:
+        """Go back to that."""
+
+    def weights(self) -> State:
+        """What the model would be if the run ended now."""
+
+    def take(self, weights: State) -> None:
+        """Be that model."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, `steps` at most, and how to go about it."""
+
+    batch: int
+    steps: int
+    seed: int
+    #: Examples that go through the model together; the rest of a batch follows before the weights change.
+    at_once: int
+    #: Steps between evaluations, and between samples; None for none but at the end.
+    evaluate_every: int | None = None
+    show_every: int | None = None
+    #: The figure by which one evaluation is better than another, and whether less of it is better.
+    judged_by: str = "validation_loss"
+    less_is_better: bool = True
+    #: Evaluations without a better one after which the run ends; None for never.
+    patience: int | None = None
+    keep_best: bool = True
+    budget_s: float | None = None
+    #: Seconds between checkpoints at least; and steps, which goes before seconds (for tests).
+    checkpoint_s: float = 30.0
+    checkpoint_steps: int | None = None
+
+
+@dataclass
+class Outcome:
+    """What came of a run: the figures before, after and of the best, and how it ended."""
+
+    before: Mapping[str, float]
+    after: Mapping[str, float] = field(default_factory=dict)
+    ending: Ending = "finished"
+    steps: int = 0
+    epochs: float = 0.0
+    seconds: float = 0.0
+    best_step: int | None = None
+    at_once: int = 0
+    halved: int = 0
+    curves: Curves = field(default_factory=Curves)
+    #: What broke the run, as a sentence; its weights are the last good ones.
+    broken: str | None = None
