@@ -19,7 +19,9 @@ def run(params: TrainClassifier, ctx: JobContext) -> None:
     ctx.progress(0, None, "Loading the base")
     torch.manual_seed(ctx.seed)
     adapting = Adapting(params.method, params.rank, params.alpha, top_layers=params.top_layers)
-    headed = load_headed(base, "text-classification", labels_of([*rows, *held]), adapting, params.max_length, ctx.device)
+    headed = load_headed(
+        base, "text-classification", labels_of([*rows, *held]), adapting, params.max_length, ctx.device
+    )
     learner = TextLabels(headed, marked_texts(headed, rows), marked_texts(headed, held or rows), descending(params))
     plan = planned(params, learner.count, ctx, judged_by="macro_f1", less_is_better=False)
     outcome = train(learner, plan, ctx)

@@ -2,29 +2,10 @@
 
 from typing import Protocol
 
+from shared.kinds.training_params import Training
 from worker.engines.training.descent import Descending
 from worker.engines.training.loop import evenly, steps_of
 from worker.engines.training.plan import Plan
-from worker.engines.training.rates import Schedule
-
-
-class Asked(Protocol):
-    """The params that every kind has which trains; see `shared.kinds.training_params`."""
-
-    epochs: float
-    steps: int | None
-    time_budget_s: float | None
-    batch_size: int
-    at_once: int | None
-    learning_rate: float
-    schedule: Schedule
-    warm_up: float
-    weight_decay: float
-    clip: float | None
-    evaluations: int
-    patience: int | None
-    keep_best: bool
-    checkpoint_s: float
 
 
 class Placed(Protocol):
@@ -40,7 +21,7 @@ class Placed(Protocol):
 
 
 def planned(
-    asked: Asked, count: int, ctx: Placed, *, judged_by: str = "validation_loss", less_is_better: bool = True,
+    asked: Training, count: int, ctx: Placed, *, judged_by: str = "validation_loss", less_is_better: bool = True,
     shows: int | None = None,
 ) -> Plan:  # fmt: skip
     """The plan for so many examples; `shows` is how often the run shows what it makes."""
@@ -62,7 +43,7 @@ def planned(
     )
 
 
-def descending(asked: Asked, betas: tuple[float, float] = (0.9, 0.999)) -> Descending:
+def descending(asked: Training, betas: tuple[float, float] = (0.9, 0.999)) -> Descending:
     """How to descend."""
     return Descending(
         learning_rate=asked.learning_rate, schedule=asked.schedule, warm_up=asked.warm_up, decay=asked.weight_decay,
