@@ -1,5 +1,6 @@
 """Thumbs and edits: said, replaced and taken back by the owner alone, and collected with what they are about."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 from shared import feedback
 from shared.db import Database
 from shared.owners import Owner
+from tests.web.conftest import Visitor
 from tests.web.driving import Driver
 
 
@@ -75,3 +77,26 @@ def test_it_is_collected_with_what_it_is_about(db: Database, owner: Owner, text:
     assert (judged.feedback.thumb, judged.feedback.edit) == ("down", "  Hello, \ufffdyou!  ")
     assert feedback.collected(db, owner.id, since=judged.feedback.given_at) == [judged]
     assert feedback.of(db, owner.id, [text, "art_none"]) == {text: judged.feedback}
+
+
+def test_the_page_of_a_job_takes_thumbs_and_edits_without_a_script(
+    mine: Visitor, db: Database, owner: Owner, text: str
+):
+    feedback.give(db, owner.id, text, "up", None)
+    page = re.search(r'href="(/jobs/job_[0-9a-z]+)"', mine.get("/jobs").text)
+    assert page is not None
+    shown = mine.get(page[1]).text
+    assert f'id="judge-{text}"' in shown
+    assert "Helo!</textarea>" in shown
+
+    assert mine.post(f"/artifacts/{text}/feedback", edit="Hello!\r\nYou").status_code == 303
+    assert (said := feedback.of(db, owner.id, [text])[text]).edit == "Hello!\nYou"
+    assert said.thumb == "up"
+    mine.post(f"/artifacts/{text}/feedback", thumb="up")
+    assert feedback.of(db, owner.id, [text])[text].thumb is None
+    assert "Hello!\nYou</textarea>" in mine.get(page[1]).text
+    assert mine.post(f"/artifacts/{text}/feedback", thumb="sideways").status_code == 422
+
+
+def test_a_stranger_cannot_judge_by_the_page(theirs: Visitor, text: str):
+    assert theirs.post(f"/artifacts/{text}/feedback", thumb="up").status_code == 404
