@@ -141,7 +141,7 @@ class CheckDataset(Params):
         int,
         Field(
             title="Varied copies",
-            description="More rows to learn from: labelled texts with words swapped or left out, pictures mirrored once.",
+            description="More rows to learn from: labelled texts with words swapped or dropped, pictures mirrored.",
             ge=0,
             le=10,
             json_schema_extra=ui("stepper", advanced=True),

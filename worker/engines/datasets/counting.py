@@ -76,16 +76,15 @@ class Lengths:
 
 def _histogram(ordered: Sequence[int]) -> list[dict[str, int]]:
     """Bars of equal width up to nearly the longest; the last takes what is longer."""
-    reach = max(ordered[int(0.99 * (len(ordered) - 1))], 1)
-    width = max(1, -(-reach // _BARS))
-    bars = [0] * (-(-(reach + 1) // width))
+    least, reach = ordered[0], ordered[int(0.99 * (len(ordered) - 1))]
+    width = -(-(reach - least + 1) // _BARS)
+    bars = [0] * (-(-(reach - least + 1) // width))
     for each in ordered:
-        bars[min(each // width, len(bars) - 1)] += 1
-    last = max(ordered[-1], width * len(bars) - 1)
-    return [
-        {"from": index * width, "to": last if index == len(bars) - 1 else (index + 1) * width - 1, "rows": rows}
-        for index, rows in enumerate(bars)
-    ]
+        bars[min((each - least) // width, len(bars) - 1)] += 1
+    starts = [least + index * width for index in range(len(bars) + 1)]
+    ends = [start - 1 for start in starts[1:]]
+    ends[-1] = max(ends[-1], ordered[-1])
+    return [{"from": start, "to": end, "rows": rows} for start, end, rows in zip(starts, ends, bars, strict=False)]
 
 
 def tokenizer_folder(source: ModelSource) -> Path:

@@ -94,7 +94,7 @@ def examine(
     figures = {
         "rows": {"read": kept.read, "good": len(kept.places), "kept": sum(counts.values())},
         "splits": counts,
-        "labels": _balance(kept, splits),
+        "labels": _balance(kept, splits) or None,
         "tokens": lengths.told() | {"counted_by": tokens.told} if tokens is not None else None,
         "duplicates": {"exact": problems.counts["duplicate"], "near": problems.counts["near_duplicate"]},
         "leakage": problems.counts["leakage"] + problems.counts["leaked"],
@@ -267,15 +267,13 @@ def _judge_labels(kept: Kept, splits: list[Split | None], problems: Problems) ->
         problems.add(Problem("", "imbalanced_labels", told, "label"))
 
 
-def _balance(kept: Kept, splits: list[Split | None]) -> list[dict[str, Any]] | None:
+def _balance(kept: Kept, splits: list[Split | None]) -> list[dict[str, Any]]:
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for label, split in zip(kept.labels, splits, strict=True):
         if label and split is not None:
             found[label][split] += 1
-    rows = [
-        {"label": label, "rows": each.total(), **{name: each[name] for name in SPLITS}} for label, each in found.items()
-    ]
-    return sorted(rows, key=lambda row: (-row["rows"], row["label"])) or None
+    ordered = sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
+    return [{"label": label, "rows": each.total(), **{name: each[name] for name in SPLITS}} for label, each in ordered]
 
 
 def _written(

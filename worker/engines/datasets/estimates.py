@@ -74,12 +74,8 @@ def estimates(rows: int, tokens: float, size: Size | None, device: str) -> dict[
     at_once = BATCH * tokens
     kept = at_once * (_KEPT * size.hidden * size.layers + 2 * size.vocabulary) * _BYTES
     adapter = size.layers * _ADAPTED * 2 * _RANK * size.hidden
-    found |= {
-        "device": device,
-        "flops": round(reached),
-        "parameters": size.parameters,
-        "tokens_per_step": round(at_once),
-    }
+    found |= {"device": device, "flops": round(reached), "parameters": size.parameters}
+    found["tokens_per_step"] = round(at_once)
     for name, operations, learned in (("full", 6, size.parameters), ("lora", 4, adapter)):
         seconds = operations * size.parameters * at_once / reached
         memory = {

@@ -1,4 +1,4 @@
-"""The texts within canonical rows: cleaned, brought into one form, compared, and cut into what is asked and answered."""
+"""The texts within canonical rows: cleaned, brought into one form, compared, and parted into question and answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from worker.engines.datasets.formats import Row
 
-_BLANKS = re.compile(r"[^\S\n]+")
+_BLANKS = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
 _BREAKS = re.compile(r"\n{3,}")
 #: Control characters but for tab and line feed, and what takes no room: zero-width space, byte order mark.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff\u2060]")
@@ -79,7 +79,7 @@ def texts(row: Row) -> Iterator[str]:
 
 
 def sides(row: Row) -> tuple[str, str]:
-    """What stands before the answer that a model learns, and all from there on; the first is empty where all is learned."""
+    """What stands before the answer that a model learns, and all from there on; nothing before where all is learned."""
     if "messages" in row:
         messages = row["messages"]
         first = next(index for index, each in enumerate(messages) if each["role"] == "assistant")
