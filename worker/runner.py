@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from shared import attempts, claims, devices, kinds, signers
+from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
@@ -178,7 +179,7 @@ class Runner:
     def _conclude_error(self, attempt: Attempt, error: BaseException) -> None:
         match error:
             case JobError() | Invalid():
-                self._fail(attempt, error.code, str(error))
+                self._fail(attempt, error.code, str(error), logs=attempt.logs())
             case RetryableError() | Unavailable():
                 self._fail(attempt, error.code, str(error), retryable=True)
             case _ if is_out_of_memory(error):
@@ -195,9 +196,15 @@ class Runner:
                 self._fail(attempt, "internal", _unexpected(error), error, retryable=passing)
 
     def _fail(
-        self, attempt: Attempt, code: str, message: str, error: BaseException | None = None, *, retryable: bool = False
+        self,
+        attempt: Attempt,
+        code: str,
+        message: str,
+        error: BaseException | None = None,
+        *,
+        retryable: bool = False,
+        logs: list[NewArtifact] | None = None,
     ) -> None:
-        logs = []
         if error is not None:
             log.error("%s attempt %d failed", attempt.job_id, attempt.job.attempt, exc_info=error)
             logs = attempt.save_log("".join(traceback.format_exception(error)))

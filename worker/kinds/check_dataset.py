@@ -9,7 +9,8 @@ from typing import Any
 
 from shared.errors import JobError
 from shared.kinds.check_dataset import CheckDataset
-from worker.context import JobContext
+from worker.context import InputFile, JobContext
+from worker.engines.datasets.archives import arranged, opened
 from worker.engines.datasets.counting import Counter, tokenizer_folder
 from worker.engines.datasets.dividing import Shares
 from worker.engines.datasets.doctor import Examined, Wanted, examine
@@ -36,10 +37,15 @@ def run(params: CheckDataset, ctx: JobContext) -> None:
     folder = ctx.workdir / "dataset"
     folder.mkdir()
     tokens, size = _counter(params, ctx)
-    records = read(source.path, form_of(source.path, source.name, source.media_type))
-    format_, reason, records = _told(params, records)
+    if source.media_type == "application/zip":
+        format_, reason, records = _unpacked(params, ctx, source, folder)
+    else:
+        records = read(source.path, form_of(source.path, source.name, source.media_type))
+        format_, reason, records = _told(params, records)
+    # Of a picture with a label there is nothing to count.
+    counted = None if format_ == "classed" else tokens
     with Problems(ctx.workdir / "problems.csv") as problems:
-        examined = examine(records, _wanted(params, ctx, format_), tokens, problems, folder, _say(ctx))
+        examined = examine(records, _wanted(params, ctx, format_), counted, problems, folder, _say(ctx))
     report = {
         "name": params.name,
         "format": format_,
@@ -53,7 +59,25 @@ def run(params: CheckDataset, ctx: JobContext) -> None:
         "seconds": round(time.perf_counter() - began, 2),
     }
     _refuse(params, ctx, problems, examined, report)
+    _drop_unused(examined, folder / "files")
     _save(params, ctx, examined, report, folder)
+
+
+def _unpacked(
+    params: CheckDataset, ctx: JobContext, source: InputFile, folder: Path
+) -> tuple[str, str, Iterator[Record]]:
+    """The rows of an archive: their format, why, and the rows."""
+    files = folder / "files"
+    files.mkdir()
+    try:
+        found = opened(source.path, files, lambda done, total: ctx.progress(done, total, "Opening the files"))
+        format_, reason, records = arranged(found)
+    except Wrong as wrong:
+        raise JobError("unknown_format", str(wrong), field="source") from wrong
+    if params.format not in {"auto", format_}:
+        told = f"This archive holds the format {format_}. {reason}"
+        raise JobError("unknown_format", told, field="format")
+    return format_, reason, records
 
 
 def _told(params: CheckDataset, records: Iterator[Record]) -> tuple[str, str, Iterator[Record]]:
@@ -96,6 +120,19 @@ def _counter(params: CheckDataset, ctx: JobContext) -> tuple[Counter, Size | Non
             raise
         return Counter(), None
     return Counter(source.title, folder / "tokenizer.json"), size_of(folder)
+
+
+def _drop_unused(examined: Examined, files: Path) -> None:
+    """Only files that a row names go into the dataset."""
+    if not files.is_dir():
+        return
+    used = set()
+    for path in examined.files.values():
+        with path.open("rb") as rows:
+            used |= {json.loads(row)["file"].partition("/")[2] for row in rows}
+    for path in files.iterdir():
+        if path.name not in used:
+            path.unlink()
 
 
 def _say(ctx: JobContext) -> Any:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import random
+from pathlib import Path, PurePosixPath
+
+from PIL import Image, ImageOps
 
 from worker.engines.datasets.formats import Row
 
@@ -31,3 +34,14 @@ def varied(row: Row, number: int, seed: int) -> Row | None:
         for _ in range(min(touched, len(words) - 1)):
             del words[chance.randrange(len(words))]
     return row | {"text": " ".join(words)}
+
+
+def mirrored(row: Row, folder: Path) -> Row:
+    """The row of a picture with the picture turned about, as a file beside it; `folder` is that of the dataset."""
+    source = PurePosixPath(row["file"])
+    target = source.with_name(f"{source.stem}-mirrored{source.suffix}")
+    with Image.open(folder / source) as picture:
+        turned = ImageOps.mirror(picture)
+    # PNG loses nothing and takes no notice of the two.
+    turned.save(folder / target, quality=95, subsampling=0)
+    return row | {"file": str(target)}

@@ -126,7 +126,9 @@ class _Good:
     place: int | str
     row: Row
     split: Split | None
-    key: bytes | None
+    #: Of a picture or a sound, what its content is told by: the same, and near the same.
+    exact: bytes | None
+    near: bytes | None
 
 
 def _good(records: Iterable[Record], wanted: Wanted, problems: Problems, kept: Kept) -> Iterator[_Good]:
@@ -147,7 +149,7 @@ def _good(records: Iterable[Record], wanted: Wanted, problems: Problems, kept: K
         found = texts.personal(row)
         if found is not None:
             problems.add(Problem(record.place, "personal_data", "This looks like an address or a number.", value=found))
-        yield _Good(record.place, row, split, record.value.get("_key"))
+        yield _Good(record.place, row, split, record.value.get("_exact"), record.value.get("_near"))
 
 
 def _portions(rows: Iterator[_Good]) -> Iterator[list[_Good]]:
@@ -176,7 +178,9 @@ def _is_new(
 ) -> bool:
     """Whether no row before it is the same, of its own split: over splits that is leakage, which is judged later."""
     own = (good.split or "").encode()
-    exact = own + (good.key or texts.exact_key(good.row))
+    # A file's name is ours; what is in it is what counts.
+    said = texts.exact_key({name: value for name, value in good.row.items() if name != "file"})
+    exact = own + (good.exact or b"") + said
     first = seen.setdefault(exact, good.place)
     if first != good.place:
         told = f"This is the same as {_at(first)}."
@@ -185,11 +189,12 @@ def _is_new(
             return False
         problems.add(Problem(good.place, "near_duplicate", told))
         return True
-    if good.key is None:
-        first = alike.setdefault(own + texts.near_key("\n".join(texts.texts(good.row))), good.place)
-        if first != good.place:
-            told = f"But for case, blanks, punctuation or label this is the same as {_at(first)}."
-            problems.add(Problem(good.place, "near_duplicate", told))
+    near = own + (good.near or texts.near_key("\n".join(texts.texts(good.row))))
+    first = alike.setdefault(near, good.place)
+    if first != good.place:
+        told = f"But for case, blanks, punctuation or label this is the same as {_at(first)}."
+        told = f"This looks the same as {_at(first)}." if good.near else told
+        problems.add(Problem(good.place, "near_duplicate", told))
     return True
 
 
@@ -218,7 +223,7 @@ def _add(kept: Kept, good: _Good, count: tuple[int, int], wanted: Wanted, proble
         told = f"The row has {whole:,} tokens; {wanted.max_length:,} of them are learned from."
         problems.add(Problem(good.place, "truncated", told))
     kept.places.append(good.place)
-    kept.near.append(good.key or texts.near_key(texts.question(row)))
+    kept.near.append(good.near or texts.near_key(texts.question(row)))
     kept.labels.append(row.get("label", ""))
     kept.named.append(good.split)
     kept.tokens.append(whole)
@@ -293,14 +298,21 @@ def _written(
                 counts[split] += 1
                 if len(previews[split]) < wanted.preview:
                     previews[split].append(json.loads(line))
-                if split == "train" and wanted.copies and wanted.format == "labelled":
-                    for number in range(wanted.copies):
-                        copy = augmenting.varied(json.loads(line), number, wanted.seed)
-                        if copy is not None:
-                            opened[split].write(to_json(copy | {"made": True}) + b"\n")
-                            counts[split] += 1
+                if split == "train" and wanted.copies:
+                    for copy in _copies(json.loads(line), wanted, folder):
+                        opened[split].write(to_json(copy | {"made": True}) + b"\n")
+                        counts[split] += 1
     finally:
         for file in opened.values():
             file.close()
     kept.path.unlink()
     return files, counts, previews
+
+
+def _copies(row: Row, wanted: Wanted, folder: Path) -> Iterator[Row]:
+    """What is made of a row to learn from, beside the row itself."""
+    if wanted.format == "labelled":
+        made = (augmenting.varied(row, number, wanted.seed) for number in range(wanted.copies))
+        yield from (each for each in made if each is not None)
+    elif wanted.format in {"captioned", "classed"} and wanted.copies:
+        yield augmenting.mirrored(row, folder)
