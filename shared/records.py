@@ -455,6 +455,7 @@ dataset_versions = Table(
     _when("created_at", now=True),
     UniqueConstraint("dataset_id", "sha256"),
     Index("ix_dataset_versions_artifact", "artifact_id"),
+)
 
 # What an owner thinks of a file that a job made: a thumb up or down, and what it should have been.
 feedback = Table(
