@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from shared import kinds
 from shared.dataset import DatasetSource
 from shared.errors import Cancelled, JobError
+from shared.feedback import Judged
 from shared.job import Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
@@ -53,6 +55,7 @@ class FakeContext:
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     saved: list[Saved] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Record; cancel when the step has come."""
@@ -120,6 +123,10 @@ class FakeContext:
             (folder / path).write_bytes(content)
         self.datasets[name] = DatasetSource(name.partition("@")[0], 1, format_, f"{number:064x}", folder)
         return name
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What the test says was said."""
+        return self.judged
 
     @property
     def outputs(self) -> list[Saved]:
