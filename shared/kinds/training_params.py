@@ -227,6 +227,7 @@ class Training(Params):
 
     output = "model"
     stall_s: ClassVar[float] = 1800
+    trains: ClassVar[bool] = True
     time_limit_s: ClassVar[float] = 7 * 86_400.0
 
     name: ModelName
