@@ -13,10 +13,11 @@ from worker.context import InputFile, JobContext
 from worker.engines.datasets.archives import arranged, opened
 from worker.engines.datasets.counting import Counter, tokenizer_folder
 from worker.engines.datasets.dividing import Shares
-from worker.engines.datasets.doctor import Examined, Wanted, examine
+from worker.engines.datasets.doctor import Examined, examine
 from worker.engines.datasets.estimates import Size, estimates, size_of
 from worker.engines.datasets.formats import SAMPLE, detect
 from worker.engines.datasets.packing import pack
+from worker.engines.datasets.parting import Wanted
 from worker.engines.datasets.problems import Problem, Problems, Wrong
 from worker.engines.datasets.reading import Record, form_of, read
 from worker.engines.datasets.texts import Mending
