@@ -238,7 +238,9 @@ def test_ten_thousand_bad_rows_are_all_named(check: Check):
 def test_nothing_good_makes_no_dataset_and_its_faults_are_kept_as_logs(context: Context):
     ctx = context()
     source = given(ctx, jsonl([{"text": ""}, {"text": 3}]))
-    with pytest.raises(JobError, match=r"Nothing is left of 2 rows\. Line 1, text: “text” is empty\. Line 2") as caught:
+    with pytest.raises(
+        JobError, match=r"of 2 rows none is left to learn from\. Line 1, text: “text” is empty\. Line 2"
+    ) as caught:
         run("check_dataset", ctx, name="data", source=source)
     assert (caught.value.code, caught.value.field) == ("dataset_invalid", "source")
     assert {saved.role for saved in ctx.saved} == {"log"}

@@ -97,7 +97,7 @@ HOSTILE = {
     "nested by name": (zipped({"a.tar": b"x"}), "another archive: 'a.tar'"),
     "nested by content": (zipped({"a.png": zipped({"b": b"x"})}), "another archive: 'a.png'"),
     "encrypted": (locked(), "'a.txt' in the archive is encrypted"),
-    "twice": (changed(b"a.txt", b"a.txt"), ""),
+    "twice": (zipped({"a.txt": b"x", "b.txt": b"y"}).replace(b"b.txt", b"a.txt"), "'a.txt' twice"),
     "case": (zipped({"A.txt": b"x", "a.txt": b"y"}), "differ in case alone"),
     "within a file": (zipped({"a": b"x", "a/b": b"y"}), "lies within a file"),
     "too many": (zipped({f"{n}.txt": b"x" for n in range(101)}), "101 files; 100 are the most"),
@@ -110,12 +110,6 @@ HOSTILE = {
     "foreign method": (zipped({"a.txt": b"x" * 100}, method=zipfile.ZIP_BZIP2), "compressed in a way"),
     "empty": (zipped({}), "no files"),
 }  # fmt: skip
-with pytest.warns(UserWarning, match="Duplicate"):
-    _twice = io.BytesIO()
-    with zipfile.ZipFile(_twice, "w") as _made:
-        _made.writestr("a.txt", "x")
-        _made.writestr("a.txt", "y")
-HOSTILE["twice"] = (_twice.getvalue(), "'a.txt' twice")
 
 _CAPS = Caps(archive_total=2 << 20, archive_files=100)
 
@@ -188,13 +182,7 @@ def test_a_table_says_the_captions(context: Context):
     files = {"metadata.jsonl": lines, "a.png": picture(1), "b.png": picture(2), "d.png": picture(3)}
     done = checked(context, files, copies=1)
     assert done.report["format"] == "captioned"
-    assert [told for told in done.told if told[1] != "few_rows"] == [
-        ("metadata.jsonl:3", "file_missing"),
-        ("metadata.jsonl:4", "file_twice"),
-        ("metadata.jsonl:5", "not_json"),
-        ("d.png", "caption_missing"),
-        ("b.png", "empty_field"),
-    ] or sorted(told for told in done.told if told[1] != "few_rows") == [
+    assert sorted(told for told in done.told if told[1] != "few_rows") == [
         ("b.png", "empty_field"),
         ("d.png", "caption_missing"),
         ("metadata.jsonl:3", "file_missing"),
@@ -208,7 +196,9 @@ def test_a_table_says_the_captions(context: Context):
 
 
 def test_texts_beside_pictures_are_captions_and_folders_may_name_splits(context: Context):
-    files = {f"{split}/{number}.png": picture(number) for number, split in enumerate(["train", "train", "test"])}
+    files = {
+        f"{split}/{number}.png": picture(number) for number, split in enumerate(["train", "train", "test", "train"])
+    }
     files |= {name.replace(".png", ".txt"): f"picture {name}".encode() for name in files if not name.endswith("0.png")}
     files["test/copy.png"], files["test/copy.txt"] = files["train/1.png"], b"the same"
     done = checked(context, files)

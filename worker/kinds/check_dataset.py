@@ -156,7 +156,7 @@ def _refuse(
     read = report["rows"]["read"]
     first = " ".join(_sentence(each) for each in problems.first[:10] if each.severity == "error")
     more = f" And {problems.errors - 10:,} more: problems.csv names them all." if problems.errors > 10 else ""
-    told = f"{problems.errors:,} of {read:,} rows are bad" if train else f"Nothing is left of {read:,} rows"
+    told = f"{problems.errors:,} of {read:,} rows are bad" if train else f"of {read:,} rows none is left to learn from"
     raise JobError("dataset_invalid", f"No dataset was made: {told}. {first}{more}".strip(), field="source")
 
 
