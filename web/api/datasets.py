@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Response
+from flask_openapi import Tag
 from flask_openapi.blueprint import APIBlueprint
 
 from shared import artifacts, dataset_rows, datasets
@@ -20,7 +21,7 @@ from web.api.dataset_bodies import (
 from web.auth import identity, needs
 from web.site import site
 
-_TAGS = [{"name": "datasets"}]
+_TAGS: list[Tag | dict[str, Any]] = [{"name": "datasets"}]
 api = APIBlueprint("datasets", __name__, url_prefix="/api/datasets", abp_tags=_TAGS, abp_responses={"4XX": ProblemBody})
 
 
