@@ -72,7 +72,7 @@ def compare() -> str:
 def seen(job: Job) -> dict[str, Any]:
     """What the page of a training shows of it; nothing of any other job."""
     if job.kind not in kinds.training():
-        return {"trains": False}
+        return {"trains": False, "charts": []}
     found = curves.read(site().db, [job.id], most=charts.DRAWN)[job.id] if job.attempt else {}
     return {
         "trains": True,

@@ -100,7 +100,12 @@
   });
 
   const faint = (colour) => colour.replace(/^rgb\((.*)\)$/, "rgba($1, 0.25)");
-  const told = (value) => (value === null || value === undefined ? "–" : String(Number(value.toPrecision(4))));
+  function told(value) {
+    if (value === null || value === undefined) return "–";
+    const size = Math.abs(value);
+    const short = Number(value.toPrecision(4));
+    return size && (size < 0.001 || size >= 1e6) ? short.toExponential().replace("e+", "e") : short.toLocaleString("en");
+  }
 
   function draw() {
     const weight = Number(document.getElementById("smoothing")?.value || 0);
@@ -118,16 +123,21 @@
     drawn.clear();
     place().replaceChildren();
     const palette = colours();
-    for (const [title, lines] of found) {
+    // All of them first: how wide one is depends on how many there are.
+    const boxes = [...found.keys()].map((title) => {
       const box = document.createElement("figure");
       box.className = "chart";
       const caption = document.createElement("figcaption");
       caption.append(Object.assign(document.createElement("b"), { textContent: words(title) }));
       box.append(caption);
-      place().append(box);
       box.setAttribute("aria-label", words(title));
-      drawn.set(title, new uPlot(options(lines, palette, weight, logarithmic, box.clientWidth), [[]], box));
-    }
+      return box;
+    });
+    place().append(...boxes);
+    [...found].forEach(([title, lines], number) => {
+      const shape = options(lines, palette, weight, logarithmic, boxes[number].clientWidth);
+      drawn.set(title, new uPlot(shape, [[]], boxes[number]));
+    });
   }
 
   function options(lines, palette, weight, logarithmic, width) {
@@ -135,8 +145,8 @@
     const series = [{ label: section().dataset.step || "Step" }];
     for (const line of lines) {
       const stroke = palette[line.colour % palette.length];
-      const plain = { spanGaps: true, points: { show: line.points.size < 40, size: 4 }, value: (_, value) => told(value) };
-      if (weight) series.push({ ...plain, label: "", stroke: faint(stroke), width: 1, points: { show: false } });
+      const plain = { spanGaps: true, points: { show: runs.length === 1 && line.points.size < 60, size: 4 }, value: (_, value) => told(value) };
+      if (weight) series.push({ ...plain, class: "raw", label: "", stroke: faint(stroke), width: 1, points: { show: false } });
       series.push({ ...plain, label: line.label, stroke, width: 1.8 });
     }
     return {
