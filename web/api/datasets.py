@@ -3,8 +3,8 @@
 from typing import Any
 
 from flask import Response
-from flask_openapi import Tag
 from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
 
 from shared import artifacts, dataset_rows, datasets
 from shared.dataset import Dataset, DatasetVersion
