@@ -20,8 +20,13 @@ from web.api.dataset_bodies import (
 from web.auth import identity, needs
 from web.site import site
 
-_TAGS = [{"name": "datasets"}]
-api = APIBlueprint("datasets", __name__, url_prefix="/api/datasets", abp_tags=_TAGS, abp_responses={"4XX": ProblemBody})
+api = APIBlueprint(
+    "datasets",
+    __name__,
+    url_prefix="/api/datasets",
+    abp_tags=[{"name": "datasets"}],
+    abp_responses={"4XX": ProblemBody},
+)
 
 
 @api.get("", responses={200: DatasetsBody})
