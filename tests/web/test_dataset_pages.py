@@ -72,7 +72,7 @@ def test_pictures_are_shown(mine: Visitor, theirs: Visitor, make: Make, owner: O
             made.writestr(f"{'dark' if shade < 100 else 'light'}/{shade}.png", picture(shade))
     make(owner, secret, "shades", archive.getvalue(), "shades.zip", drop_duplicates=False)
     page = mine.get("/datasets/shades").text
-    assert 'src="/datasets/shades@1/files/000000.png" alt="dark"' in page
+    assert 'src="/datasets/shades@1/files/000000.png" alt="dark/0.png"' in page
     shown = mine.get("/datasets/shades@1/files/000000.png")
     assert (shown.status_code, shown.mimetype) == (200, "image/png")
     assert Image.open(io.BytesIO(shown.data)).size == (16, 16)
