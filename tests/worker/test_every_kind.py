@@ -144,7 +144,7 @@ def test_a_file_becomes_a_dataset_that_a_worker_can_read(shop: Workshop, tmp_pat
     # and of a file without a good row what was found is kept with the failed job
     path.write_text('{"text": "", "label": "a"}\n')
     sent = uploads.keep(here.db, shop.storage, here.owner.id, Arrived(path, name=path.name), Caps()).artifact
-    order = Order("bad", "check_dataset", {"name": "bad", "source": sent.id}, ())
+    order = Order("bad", "check_dataset", {"name": "bad", "source": sent.id, "model": "tiny-llama"}, ())
     job = shop.all_done((order,))[str(order)]
     assert (job.state, job.error_code) == (JobState.FAILED, "dataset_invalid")
     assert [each.name for each in shop.outputs(job)] == ["report.json", "problems.csv"]

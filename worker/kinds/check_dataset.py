@@ -34,10 +34,11 @@ _OPTIONS = (
 def run(params: CheckDataset, ctx: JobContext) -> None:
     """Read, tell the format, examine row by row, report, pack."""
     began, source = time.perf_counter(), ctx.input(params.source)
-    ctx.progress(0, None, "Reading")
+    ctx.progress(0, None, "Loading the tokenizer")
     folder = ctx.workdir / "dataset"
     folder.mkdir()
     tokens, size = _counter(params, ctx)
+    ctx.progress(0, None, "Reading")
     if source.media_type == "application/zip":
         format_, reason, records = _unpacked(params, ctx, source, folder)
     else:
