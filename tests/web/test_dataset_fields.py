@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 
 from shared import kinds
-from shared.kinds.params import DatasetRef, Output, Params
+from shared.kinds.params import DatasetRef, Params
 from shared.owners import Owner
 from tests.web.conftest import Visitor
 from tests.web.dataset_making import Make, make, rows
@@ -20,7 +20,7 @@ class Learn(Params):
     title = "Learn"
     summary = "Learns."
     icon = "box"
-    output: Output = "data"
+    output = "data"
     examples = [{"dataset": "data"}]  # noqa: RUF012 - as every kind declares them
 
     dataset: Annotated[str, DatasetRef("labelled", "chat")]
