@@ -196,7 +196,7 @@ class Runner:
             case Broken():
                 self._fail(attempt, error.code, str(error), kept=self._kept(attempt))
             case JobError() | Invalid():
-                self._fail(attempt, error.code, str(error), kept=attempt.logs())
+                self._fail(attempt, error.code, str(error))
             case RetryableError() | Unavailable():
                 self._fail(attempt, error.code, str(error), retryable=True)
             case _ if is_out_of_memory(error):
