@@ -445,3 +445,17 @@ runs = Table(
     Index("ix_runs_batch", "batch_id", postgresql_where=text("batch_id is not null")),
     Index("ix_runs_created", "created_at"),
 )
+
+# What an owner thinks of a file that a job made: a thumb up or down, and what it should have been.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("artifact_id", ForeignKey("artifacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("thumb", SmallInteger),
+    Column("edit", Text),
+    _when("given_at", now=True),
+    CheckConstraint("thumb in (-1, 1)", name="thumb"),
+    CheckConstraint("thumb is not null or edit is not null", name="something"),
+    Index("ix_feedback_owner", "owner_id", "given_at"),
+)
