@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import func, select
 
 from shared import kinds, library
+from shared.batch_copy import copy_line
 from shared.complaints import sentence
 from shared.datasets import Datasets
 from shared.db import Database
@@ -23,7 +24,6 @@ from shared.inputs import Inputs
 from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.sources import MAX_ITEMS, Item, Source, too_many
-from shared.transitions import copy_line
 
 MAX_ERRORS = 100
 """Wrong fields that are listed; further ones are only counted."""

@@ -53,7 +53,7 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         if not heads:
             return None
         head = _best(heads, resident)
-        if head.kind in kinds.training():
+        if kinds.trains(head.kind):
             # Whoever made room for a job that somebody waits for is not taken before that.
             urgent = given | {"now_served": turn.vtime, "training": list(kinds.training())}
             head = next(iter(connection.execute(_URGENT, urgent)), head)

@@ -77,25 +77,24 @@ _WRITE = text(
 
 _READ = text(
     """
-    with mine as (
-        select job_id, name, step, value, count(*) over one as count, min(step) over one as first,
-               max(step) over one as last
-        from points
+    with mine as materialized (
+        select job_id, name, step, value from points
         where job_id = any(:jobs) and (cardinality(cast(:names as text[])) = 0 or name = any(:names))
           and (cast(:since as bigint) is null or step > :since)
-        window one as (partition by job_id, name)
+    ), long as (
+        select job_id, name, count(*) as count, min(step) as first, max(step) as last from mine group by job_id, name
     ), stretched as (
-        select *, width_bucket(step::double precision, first::double precision, last::double precision + 1, :stretches)
-                  as stretch
-        from mine where count > :most
-    ), ranked as (
-        select *, row_number() over (stretch order by value, step) as low,
-               row_number() over (stretch order by value desc, step) as high
-        from stretched window stretch as (partition by job_id, name, stretch)
+        select job_id, name, min(array[value, step]) as low, max(array[value, step]) as high
+        from mine join long using (job_id, name) where count > :most
+        group by job_id, name, width_bucket(step::double precision, first::double precision, last + 1.0, :stretches)
     )
-    select job_id, name, step, value from mine where count <= :most
-    union all
-    select job_id, name, step, value from ranked where low = 1 or high = 1 or step in (first, last)
+    select job_id, name, step, value from mine join long using (job_id, name)
+    where count <= :most or step in (first, last)
+    union
+    select job_id, name, cast(low[2] as bigint), low[1] from stretched
+    union
+    select job_id, name, cast(high[2] as bigint), high[1] from stretched
     order by job_id, name, step
     """
 )
+"""The least of arrays of value and step is the lowest point: no sorting, however many there are."""

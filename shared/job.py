@@ -42,6 +42,8 @@ class Progress:
     text: str | None = None
     first_s: float | None = None
     last_s: float | None = None
+    #: Steps that earlier attempts had done, where this one went on from a checkpoint.
+    before: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def ask(db: Database, owner_id: str, job_id: str, asked: Asked) -> Job:
         Conflict: its kind does not train, it has ended, is being cancelled, or has nothing to keep yet.
     """
     job = listing.get(db, owner_id, job_id)
-    if job.kind not in kinds.training():
+    if not kinds.trains(job.kind):
         raise Conflict("Only a training can be paused, resumed or kept. Cancel this job instead.", code="not_training")
     while True:
         with db.begin() as connection:

@@ -74,6 +74,8 @@ class Attempt:
         self.wished: Wanted | Literal["leave"] | None = job.wish
         self.stood_aside_for: Wanted | Literal["leave"] | None = None
         self.points = Points(db, job)
+        self._restored = False
+        self._before: int | None = None
         self.began = time.monotonic()
         self.moved = self.began
         self._db, self._storage, self._residency, self._cache = db, storage, residency, cache
@@ -95,6 +97,7 @@ class Attempt:
                 clean(note),
                 clean(text[-MAX_LIVE_TEXT:]) if text else text,
                 *self._stepped(done, round(self.moved - self.began, 3)),
+                self._done_before(done),
             )
             self._news = True
         self.check_cancelled()
@@ -135,6 +138,7 @@ class Attempt:
         found = artifacts.checkpoint(self._db, self.job_id, name)
         if found is None:
             return None
+        self._restored = True
         path = self.workdir / name
         self._storage.fetch(found.key, path, found.sha256)
         return path
@@ -262,6 +266,12 @@ class Attempt:
             return None, None
         first_s = self._progress.first_s
         return at_s if first_s is None else first_s, at_s
+
+    def _done_before(self, done: int) -> int:
+        """What was done when this attempt went on from a checkpoint: all but the first step that it tells of."""
+        if self._restored and self._before is None and done:
+            self._before = done - 1
+        return self._before or 0
 
     def _finished(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> Finished:
         if self._finisher is None or self._params is None:

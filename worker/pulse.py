@@ -126,7 +126,7 @@ class Pulse:
             self._tell(attempt, Superseded)
         elif reply.cancel:
             self._tell(attempt, Cancelled)
-        elif attempt.job.kind in kinds.training():
+        elif kinds.trains(attempt.job.kind):
             attempt.wished = reply.wish or self._makes_room(attempt.job)
         # After the lease, so that no number of points can cost it.
         attempt.points.write(at_most_every_s=POINTS_EVERY_S)

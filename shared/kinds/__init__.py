@@ -45,6 +45,11 @@ def names() -> list[str]:
     return sorted(set(found) - _NOT_KINDS)
 
 
+def trains(kind: str) -> bool:
+    """Whether this is a kind that trains."""
+    return kind in names() and params_class(kind).trains
+
+
 @cache
 def training() -> tuple[str, ...]:
     """The kinds that train."""

@@ -238,3 +238,16 @@ def test_checkpoints_are_gone_when_the_job_has_succeeded(
     attempt.checkpoint(written(attempt, "one"))
     assert attempts.finish(db, attempt.job, [], progress=Progress(), metrics={}) is JobState.SUCCEEDED
     assert restored(attempt) is None
+
+
+def test_an_attempt_that_goes_on_says_how_much_was_done_before_it(
+    db: Database, storage: Storage, job: Job, tmp_path: Path
+) -> None:
+    first = attempt_of(job, db, storage, tmp_path)
+    first.progress(1, 20)
+    first.checkpoint(written(first, "at 11"))
+    second = attempt_of(again(db, job), db, storage, tmp_path)
+    second.restore("resume.json")
+    for done in (12, 13):
+        second.progress(done, 20)
+    assert (first.last_progress.before, second.last_progress.before) == (0, 11)

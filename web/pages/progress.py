@@ -157,7 +157,9 @@ def _left_s(job: Job) -> float | None:
     done = fraction(job)
     if not done or job.state is not JobState.RUNNING:
         return None
-    return _ran_s(job) * (1 - done) / done
+    # By what this attempt has done: a training goes on where an earlier one was.
+    here = job.progress.done - job.progress.before
+    return _ran_s(job) * (1 - done) / done * (job.progress.done / here) if here > 0 else None
 
 
 def _ran_s(job: Job) -> float:

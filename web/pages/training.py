@@ -1,5 +1,6 @@
 """What a training's page has beyond that of any job: pause, resume, keep; its curves; and several runs compared."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ MOST_RUNS = 6
 """Runs that are compared at one time: more lines than that nobody tells apart."""
 
 OFFERED = 30
+
+READING_SHARE = 0.05
+"""Reading the points of a live page may take this share of the time: of a long run they are read less often."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +75,39 @@ def compare() -> str:
 
 def seen(job: Job) -> dict[str, Any]:
     """What the page of a training shows of it; nothing of any other job."""
-    if job.kind not in kinds.training():
+    if not kinds.trains(job.kind):
         return {"trains": False, "charts": []}
-    found = curves.read(site().db, [job.id], most=charts.DRAWN)[job.id] if job.attempt else {}
     return {
         "trains": True,
-        "charts": charts.charts(found),
+        "charts": _drawn(job) if job.attempt else [],
         "points": [[url_for("jobs.points", job_id=job.id), ""]],
         "asked": [job.id],
     }
+
+
+def _drawn(job: Job) -> list[charts.Chart]:
+    """The charts of a job, as they were a moment ago where many points are read: all who look share one reading."""
+    kept = _kept.get(job.id)
+    if kept is not None and (kept.revision == job.revision or (time.monotonic() < kept.until and not job.done)):
+        return kept.charts
+    began = time.monotonic()
+    found = charts.charts(curves.read(site().db, [job.id], most=charts.DRAWN)[job.id])
+    took = time.monotonic() - began
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    _kept[job.id] = _Kept(job.revision, time.monotonic() + took / READING_SHARE, found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Kept:
+    revision: int
+    until: float
+    charts: list[charts.Chart]
+
+
+_kept: dict[str, _Kept] = {}
+_MOST_KEPT = 200
 
 
 def _label(number: int, job: Job) -> str:
