@@ -134,7 +134,7 @@ def _seen(job: Job) -> dict[str, Any]:
         "behind": dependencies.behind(here.db, job.id) if linked else [],
         "phases": progress.phases(job),
         "version": _version(job),
-        **training.seen(job),
+        **training.seen(job, files),
     }
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import curves, kinds, listing, pauses
+from shared import curves, kinds, library, listing, pauses
 from shared.errors import Invalid
-from shared.job import Job, JobState
+from shared.job import Artifact, Job, JobState
 from web.auth import identity, needs
 from web.pages import charts
+from web.pages.reports import report
 from web.pages.rows import kind_words
 from web.pages.settings import settings
 from web.pages.translation import _
@@ -73,16 +74,25 @@ def compare() -> str:
     )
 
 
-def seen(job: Job) -> dict[str, Any]:
+def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
     """What the page of a training shows of it; nothing of any other job."""
     if not kinds.trains(job.kind):
         return {"trains": False, "charts": []}
     return {
+        "report": report(files) if job.done else None,
+        "made": _made(job, files),
         "trains": True,
         "charts": _drawn(job) if job.attempt else [],
         "points": [[url_for("jobs.points", job_id=job.id), ""]],
         "asked": [job.id],
     }
+
+
+def _made(job: Job, files: Sequence[Artifact]) -> str | None:
+    """The name of the model that it made, if that is in the library."""
+    names = {each.meta.get("name") for each in files if each.role == "model"}
+    known = {each.name for each in library.list_models(site().db, job.owner_id)} if names else set()
+    return next((str(name) for name in names if name in known), None)
 
 
 def _drawn(job: Job) -> list[charts.Chart]:
