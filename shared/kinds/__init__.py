@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from shared.complaints import field_errors, sentence
 from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
-from shared.kinds.training_params import TRAINING
+from shared.kinds.training_params import TRAINING, Training
 
 _NOT_KINDS = {"diffusion_params", "language_params", "params", "reading_params", "training_params"}
 _fixed: dict[str, bool] = {}
@@ -114,7 +114,7 @@ def schema(kind: str) -> dict[str, Any]:
 def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document = cls.model_json_schema()
     # What all kinds of a sort are asked comes after what this one is.
-    last = (*TRAINING, *FINISHING)
+    last = (*(TRAINING if issubclass(cls, Training) else ()), *FINISHING)
     document["properties"] = dict(sorted(document["properties"].items(), key=lambda item: item[0] in last))
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
