@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from cli.__main__ import atelier
 from cli.training import sparkline
 from shared import attempts, curves, jobs, kinds, listing, pauses
 from shared.db import Database
@@ -108,6 +110,21 @@ def test_a_curve_in_a_terminal(values: list[float], shape: str) -> None:
     assert len(sparkline([float(value) for value in range(1000)])) == 32
 
 
+def test_a_training_from_the_command_line(url: str, secret: str, training: Job, db: Database) -> None:
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(atelier, [*words, training.id, "--url", url, "--key", secret])
+        return str(result.output)
+
+    shown = run("curves")
+    assert "validation_loss" in shown
+    assert "█" in shown
+    assert run("pause") == "running; it pauses at the end of its step\n"
+    attempts.release(db, training, "it was paused")
+    assert run("pause") == "paused\n"
+    assert "no checkpoint yet" in run("keep")
+    assert run("resume") == "queued\n"
+
+
 # ---- the page without a script ----
 
 
@@ -174,20 +191,19 @@ def test_curves_are_drawn_live(open_page: Callable[..., Page], training: Job, dr
     expect(page.locator("#sentence")).to_contain_text("pausing")
 
 
-@pytest.mark.parametrize("size", [None, PHONE, NARROW])
+@pytest.mark.parametrize("size", [PHONE, NARROW])
 def test_the_pages_fit_and_are_accessible(
-    open_page: Callable[..., Page], training: Job, driver: Driver, db: Database, size: dict[str, int] | None
+    open_page: Callable[..., Page], training: Job, driver: Driver, db: Database, size: dict[str, int]
 ) -> None:
-    options = {"viewport": size} if size else {}
     attempts.pulse(db, training, 600)
-    page = open_page(f"/jobs/{training.id}", **options)
+    page = open_page(f"/jobs/{training.id}", viewport=size)
     expect(page.locator("#live-charts canvas")).to_have_count(2)
     assert_fits(page)
     if size is not NARROW:
         assert_accessible(page)
     pauses.ask(db, training.owner_id, training.id, "pause")
     other = trained(driver, db, rate=0.2)
-    page = open_page(f"/compare-runs?jobs={training.id},{other.id}", **options)
+    page = open_page(f"/compare-runs?jobs={training.id},{other.id}", viewport=size)
     expect(page.locator("#live-charts canvas")).to_have_count(3)
     assert_fits(page)
     if size is not NARROW:
