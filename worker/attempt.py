@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared import artifacts, library
+from shared import artifacts, datasets, library
 from shared.artifacts import NewArtifact
+from shared.dataset import DatasetSource
 from shared.db import Database
 from shared.errors import JobError, NotFound, Superseded
 from shared.job import Job, Progress, Role
@@ -142,6 +143,10 @@ class Attempt:
     def source(self, name: str) -> ModelSource:
         """A library model that is a tool, not what the job is made with."""
         return library.resolve(self._db, self._storage, self.job.owner_id, name, self._cache)
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The dataset of that name, its rows and files on this machine."""
+        return datasets.resolve(self._db, self._storage, self.job.owner_id, ref, self._cache)
 
     # ---- what the pulse and the runner call ----
 
