@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import DatasetRef, ModelRef, Output, Preset, Seed, ui
+from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
 from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training
 
 Method = Literal["lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning", "top_layers", "full"]
@@ -17,7 +17,6 @@ class TrainCausalLm(Training):
     title: ClassVar[str] = "Train a language model"
     summary: ClassVar[str] = "Teaches a language model from your texts or conversations, or trains one from nothing."
     icon: ClassVar[str] = "graduation-cap"
-    output: ClassVar[Output] = "model"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"dataset": "my-chats", "name": "my-assistant", "steps": 2, "rank": 4, "evaluations": 1},
         {"dataset": "my-chats", "name": "my-assistant", "time_budget_s": 90},

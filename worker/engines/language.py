@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jinja2 import TemplateError
 from peft import get_peft_model
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer, BitsAndBytesConfig
 
 from shared.errors import JobError
 from worker.engines.loading import Models, check_folder, check_task, compute_dtype, model_file, reading, weights_size
@@ -112,8 +112,13 @@ def _load_on_base(source: ModelSource, lm: LanguageModel) -> LanguageModel:
     return replace(lm, model=model.eval().requires_grad_(False), tokenizer=tokenizer)
 
 
-def load_language_model(source: ModelSource, device: str, dtype: torch.dtype | None = None) -> LanguageModel:
-    """Load a model folder or a GGUF file, in the device's own number format or in `dtype`."""
+def load_language_model(
+    source: ModelSource, device: str, dtype: torch.dtype | None = None, *, four_bits: bool = False
+) -> LanguageModel:
+    """Load a model folder or a GGUF file, in the device's own number format or in `dtype`.
+
+    In `four_bits` it takes a quarter of the memory or less, on a GPU with bitsandbytes, and can only be adapted.
+    """
     if source.file and source.file.endswith(".gguf"):
         folder = unpacked_gguf(source)
     elif source.file:
@@ -131,13 +136,25 @@ def load_language_model(source: ModelSource, device: str, dtype: torch.dtype | N
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            **({"quantization_config": _four_bits(), "device_map": device} if four_bits else {}),
         )
     model, report = loaded
     if report["missing_keys"]:  # transformers would fill them with random numbers and say so in its log alone
         raise JobError("model_broken", f"The model “{source.name}” lacks weights: {min(report['missing_keys'])} ….")
-    model = model.eval().requires_grad_(False).to(device)
+    model = model.eval().requires_grad_(False)
+    model = model if four_bits else model.to(device)
     window = min(_window(model), tokenizer.model_max_length) if encodes else _window(model)
     return LanguageModel(model, tokenizer, window, _end_tokens(model, tokenizer), encodes)
+
+
+def _four_bits() -> BitsAndBytesConfig:
+    # As QLoRA's authors have it: numbers in four bits that are spread as weights are, and their scales packed too.
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
 
 
 def language_model_size(source: ModelSource) -> int:

@@ -102,9 +102,9 @@ class Reader:
 
     def _texts(self, rows: Sequence[Row]) -> Iterator[tuple[str, list[int], list[bool]]]:
         """Texts in pieces that fit, so that nothing is cut off; joined ones as if they were one text."""
-        texts = ((called(row), self._ended(self.tokenizer(row["text"])["input_ids"])) for row in rows)
+        texts = [(called(row), self._ended(self.tokenizer(row["text"])["input_ids"])) for row in rows]
         if self.joined:
-            texts = iter([(called(rows[0]), [token for _, tokens in texts for token in tokens])])
+            texts = [(called(rows[0]), [token for _, tokens in texts for token in tokens])]
         for name, tokens in texts:
             for begin in range(0, len(tokens), self.longest):
                 piece = tokens[begin : begin + self.longest]

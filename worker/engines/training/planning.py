@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
+from worker.engines.training.descent import Descending
 from worker.engines.training.loop import evenly, steps_of
 from worker.engines.training.plan import Plan
 from worker.engines.training.rates import Schedule
-from worker.engines.training.descent import Descending
 
 
 class Asked(Protocol):
@@ -60,6 +60,4 @@ def planned(asked: Asked, count: int, seed: int, *, shows: int = 3) -> Plan:
 
 def descending(asked: Asked, betas: tuple[float, float] = (0.9, 0.999)) -> Descending:
     """How a job asks to descend."""
-    return Descending(
-        asked.learning_rate, asked.schedule, asked.warm_up, asked.weight_decay, betas, clip=asked.clip
-    )
+    return Descending(asked.learning_rate, asked.schedule, asked.warm_up, asked.weight_decay, betas, clip=asked.clip)

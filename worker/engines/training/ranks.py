@@ -10,7 +10,7 @@ from worker.engines.training.state import State
 _MEMORIES = ("ipt", "exp_avg_ipt", "exp_avg_unc")
 
 
-def stages(steps: int) -> dict[str, int]:
+def stages(steps: int) -> dict[str, Any]:
     """How a run of so many steps is divided: a tenth with all ranks, a third with those that are left at the end."""
     total = max(steps, 3)
     return {

@@ -79,9 +79,9 @@ def made_model(shape: Shape, tokenizer: Any) -> Any:
             f"{2 * shape.heads}.",
             field="width",
         )
-    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    ends: dict[str, Any] = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     if shape.architecture == "gpt2":
-        drops = {f"{part}_pdrop": shape.dropout for part in ("attn", "embd", "resid")}
+        drops: dict[str, Any] = {f"{part}_pdrop": shape.dropout for part in ("attn", "embd", "resid")}
         return GPT2LMHeadModel(
             GPT2Config(
                 vocab_size=len(tokenizer), n_positions=shape.context, n_embd=shape.width, n_layer=shape.layers,
