@@ -131,7 +131,10 @@ class Reader:
             marked = self.tokenizer.apply_chat_template(turns, return_dict=True, return_assistant_tokens_mask=True)
             return list(marked["input_ids"]), [bool(each) for each in marked["assistant_masks"]]
         text = self._render(turns)
-        spans = [self._span(turns, at, text) for at, turn in enumerate(turns) if turn["role"] == "assistant"]
+        spans: list[tuple[int, int]] = []
+        for at, turn in enumerate(turns):
+            if turn["role"] == "assistant":
+                spans.append(self._span(turns, at, text, spans[-1][1] if spans else 0))
         said = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         learned = [
             any(begin < end and begin < last and end > first for first, last in spans)
@@ -139,14 +142,14 @@ class Reader:
         ]
         return list(said["input_ids"]), learned
 
-    def _span(self, turns: list[dict[str, str]], at: int, text: str) -> tuple[int, int]:
+    def _span(self, turns: list[dict[str, str]], at: int, text: str, since: int) -> tuple[int, int]:
         """Where in the whole text the answer at this place begins, and where the token that ends it does."""
         upto = self._render(turns[: at + 1])
         before = self._render(turns[:at], prompted=True) if at else ""
         if at and text.startswith(before) and text.startswith(upto):
             return len(before), len(upto.rstrip())
         # A form that draws turns otherwise once others follow: the answer's own words are found in it.
-        begin = text.find(turns[at]["content"])
+        begin = text.find(turns[at]["content"], since)
         if begin < 0:
             raise JobError(
                 "bad_template", "The chat template of this base leaves an answer out, so it cannot be learned."
