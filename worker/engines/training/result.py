@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from shared.errors import JobError
+from shared.errors import Broken
 from worker.engines.training.plan import Outcome, Plan
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
     """Save report, events and model.
 
     Raises:
-        JobError: the run broke; what there was of it has been saved before.
+        Broken: the run broke; what there was of it has been saved before.
     """
     report = ctx.workdir / "report.json"
     figures = {each.name: getattr(outcome, each.name) for each in fields(outcome) if each.name != "curves"}
@@ -87,7 +87,7 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
     for name in ("steps", "epochs", "seconds", "at_once"):
         ctx.metric("examples_at_once" if name == "at_once" else f"training_{name}", getattr(outcome, name))
     if outcome.broken is not None:
-        raise JobError("not_finite", outcome.broken)
+        raise Broken("not_finite", outcome.broken)
 
 
 def pack(folder: Path, archive: Path) -> None:
