@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import pytest
+import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from shared.errors import Superseded
 from tests.engines.library import Library, source
+from tests.engines.trainees import SteppedAside
 from tests.kinds.context import FakeContext, run
 
 GREETINGS = [
@@ -21,15 +23,10 @@ GREETINGS = [
 
 
 class Attempt(FakeContext):
-    """A context whose checkpoints outlive it; it ends as if killed at the step `die_at`."""
+    """A context whose checkpoints outlive it; it makes room at the step `leave_at`."""
 
     store: dict[str, bytes]
-    die_at: int | None = None
-
-    def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
-        super().progress(done, total, note, text)
-        if self.die_at is not None and done >= self.die_at:
-            raise Superseded
+    leave_at: int | None = None
 
     def checkpoint(self, path: Path) -> None:
         self.store[path.name] = path.read_bytes()
@@ -41,20 +38,20 @@ class Attempt(FakeContext):
         path.write_bytes(self.store[name])
         return path
 
-    def wish(self) -> None:
-        return None
+    def wish(self) -> str | None:
+        return "yield" if self.steps[-1][0] == self.leave_at else None
 
     def step_aside(self) -> None:
-        raise AssertionError
+        raise SteppedAside
 
 
 def attempt(
-    make: Callable[..., FakeContext], store: dict[str, bytes] | None = None, die_at: int | None = None
+    make: Callable[..., FakeContext], store: dict[str, bytes] | None = None, leave_at: int | None = None
 ) -> Attempt:
     """A context for one attempt; give the same `store` to the next."""
     plain = make()
     ctx = Attempt(plain.workdir, plain.models)
-    ctx.store, ctx.die_at = {} if store is None else store, die_at
+    ctx.store, ctx.leave_at = {} if store is None else store, leave_at
     return ctx
 
 
@@ -64,6 +61,19 @@ def trained(
 ) -> FakeContext:  # fmt: skip
     """Run a training kind on rows."""
     return run(kind, ctx, dataset=ctx.give_dataset(form, rows, held), **params)
+
+
+def with_breaks(
+    make: Callable[..., FakeContext], at: Sequence[int], kind: str, form: str, rows: Sequence[Mapping[str, Any]],
+    held: Sequence[Mapping[str, Any]] = (), **params: Any,
+) -> FakeContext:  # fmt: skip
+    """Run it, leaving at these steps and coming back in another attempt."""
+    store: dict[str, bytes] = {}
+    for leave_at in at:
+        with pytest.raises(SteppedAside):
+            trained(kind, attempt(make, store, leave_at), form, rows, held, **params)
+        torch.rand(leave_at)  # another process has other dice
+    return trained(kind, attempt(make, store), form, rows, held, **params)
 
 
 def report(ctx: FakeContext) -> dict[str, Any]:

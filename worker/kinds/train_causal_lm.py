@@ -38,7 +38,7 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     packed = params.packing and params.method != "prompt_tuning" and packs(lm.model, longest)
     reader = Reader(lm.tokenizer, longest, answers_only=params.answers_only, joined=params.join_texts)
     lesson = lessons(reader, rows, held, packed=packed)
-    plan = planned(params, len(lesson.learned), ctx.seed)
+    plan = planned(params, len(lesson.learned), ctx, shows=3)
     adapted = Adapted(lm.model, _adapting(params, plan.steps), lm.tokenizer)
     samples = Samples(lm, adapted.model, reader, held or rows, ctx.check_cancelled)
     how = descending(params) if base else descending(params, _BETAS)
@@ -49,7 +49,7 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     outcome = train(learner, plan, ctx)
     shown = {"samples": pairs(before, samples.write()), "data": lesson.about, "packed": packed}
     folder = ctx.workdir / "model"
-    adapted.save(folder, lm.tokenizer, base.name if base else "", params.export)
+    adapted.save(folder, lm.tokenizer, base.pinned if base else "", params.export)
     result = Trained(
         name=params.name, task="text-generation", folder=folder, dataset=f"{data.name}@{data.number}",
         dataset_sha256=data.sha256, promote=params.promote, base=base, needs_base=params.is_adapter, shown=shown,

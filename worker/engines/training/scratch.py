@@ -79,7 +79,11 @@ def made_model(shape: Shape, tokenizer: Any) -> Any:
             f"{2 * shape.heads}.",
             field="width",
         )
-    ends: dict[str, Any] = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    ends: dict[str, Any] = {
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     if shape.architecture == "gpt2":
         drops: dict[str, Any] = {f"{part}_pdrop": shape.dropout for part in ("attn", "embd", "resid")}
         return GPT2LMHeadModel(
