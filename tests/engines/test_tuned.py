@@ -119,7 +119,7 @@ def test_no_more_than_so_many_stay(desk: Desk, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_one_that_fits_another_base_is_refused_and_does_no_harm(library: Library, tmp_path: Path):
-    stray = adapter(library, tmp_path, "stray", base="tiny-gpt2", r=4)
+    stray = adapter(library, tmp_path, "stray", base="tiny-gpt2", r=4, fan_in_fan_out=True)
     (stray.folder / "atelier.json").write_text('{"base": "tiny-llama"}')
     stray = source("stray", stray.folder)
     desk = Desk(library, {"stray": stray})

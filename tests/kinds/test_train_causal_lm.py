@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from shared.errors import Cancelled, Invalid, JobError
 from shared import kinds
+from shared.errors import Cancelled, Invalid, JobError
 from tests.engines.library import Library
 from tests.kinds.apprentice import GREETINGS, Shelf, archive, attempt, report, trained, weights, with_breaks
 from tests.kinds.context import FakeContext, run
@@ -23,6 +23,11 @@ SCRATCH = {
     "max_length": 24, "learning_rate": 1e-2,
 }  # fmt: skip
 TEXTS = [{"text": f"The {each} sat on the mat and looked at the moon."} for each in ("cat", "dog", "owl", "fox", "hen")]
+
+
+def at(make: Callable[..., FakeContext], shelf: Shelf) -> FakeContext:
+    """A context that knows what was trained."""
+    return FakeContext(make().workdir, shelf)
 
 
 def train(make: Callable[..., FakeContext], **params: Any) -> FakeContext:
@@ -68,7 +73,7 @@ def test_from_nothing(context: Callable[..., FakeContext], tmp_path: Path, token
     assert found["after"]["validation_loss"] < found["before"]["validation_loss"] / 1.5
     shelf = Shelf(tmp_path, ctx.models)
     shelf.put(ctx, "new")
-    said = run("generate_text", context(models=shelf), model="new", prompt="The cat", max_new_tokens=8, temperature=0)
+    said = run("generate_text", at(context, shelf), model="new", prompt="The cat", max_new_tokens=8, temperature=0)
     assert said.outputs[0].text
 
 
@@ -82,7 +87,7 @@ def test_what_comes_of_it_loads_in_a_clean_process_with_the_stock_libraries(
     shelf.put(train(context, steps=4, export="merged", name="merged"), "merged")
     ours = {}
     for name in (*methods, "merged"):
-        lm = resident_language_model(shelf[name], context(models=shelf))
+        lm = resident_language_model(shelf[name], at(context, shelf))
         with torch.no_grad():
             ours[name] = lm.model(input_ids=tokens).logits[0, -1].tolist()
 
@@ -144,7 +149,7 @@ def test_it_ends_within_a_step_when_it_is_cancelled(context: Callable[..., FakeC
     ("params", "code", "sentence"),
     [
         ({"base": "nobody"}, "model_missing", "no model"),
-        ({"base": "tiny-minilm"}, "wrong_task", "feature-extraction"),
+        ({"base": "tiny-bert"}, "wrong_task", "feature-extraction"),
         ({"method": "qlora"}, "needs_gpu", "bitsandbytes"),
         ({"max_length": 8}, "nothing_to_learn", "every answer is cut off"),
         ({**SCRATCH, "width": 33}, "wrong_shape", "multiple of 4"),

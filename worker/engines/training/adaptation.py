@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -99,10 +98,8 @@ class Adapted:
         if self.is_adapter and export == "adapter":
             for config in model.peft_config.values():
                 config.base_model_name_or_path = base
-            with warnings.catch_warnings():
-                # It looks for the base on the hub, to tell whether its vocabulary has grown; ours never does.
-                warnings.filterwarnings("ignore", message="Could not find a config file")
-                model.save_pretrained(folder, save_embedding_layers=False)
+            # Without asking the hub whether the base's vocabulary has grown: it never does here.
+            model.save_pretrained(folder, save_embedding_layers=False)
             (folder / "README.md").unlink(missing_ok=True)
         else:
             whole = model.merge_and_unload() if self.is_adapter else model
