@@ -4,6 +4,21 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from shared.kinds.adapter_params import (
+    Alpha,
+    Dropout,
+    Export,
+    Heads,
+    JoinTexts,
+    Layers,
+    LongestExample,
+    OwnTokens,
+    Rank,
+    SaveMemory,
+    TopLayers,
+    Vocabulary,
+    Width,
+)
 from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
 from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training
 
@@ -69,46 +84,10 @@ class TrainCausalLm(Training):
             json_schema_extra=ui("select"),
         ),
     ] = "lora"
-    rank: Annotated[
-        int,
-        Field(
-            title="Rank",
-            description="How much a LoRA adapter can learn; more takes more memory.",
-            ge=1,
-            le=512,
-            json_schema_extra=ui("number", advanced=True),
-        ),
-    ] = 16
-    alpha: Annotated[
-        int,
-        Field(
-            title="Alpha",
-            description="How strongly a LoRA adapter counts; as a rule twice the rank.",
-            ge=1,
-            le=1024,
-            json_schema_extra=ui("number", advanced=True),
-        ),
-    ] = 32
-    dropout: Annotated[
-        float,
-        Field(
-            title="Dropout",
-            description="The share of signals that is left out at random while it learns, against learning by heart.",
-            ge=0,
-            le=0.9,
-            json_schema_extra=ui("slider", advanced=True, step=0.01),
-        ),
-    ] = 0.0
-    top_layers: Annotated[
-        int,
-        Field(
-            title="Top layers",
-            description="How many of the last layers learn; for that method alone.",
-            ge=1,
-            le=200,
-            json_schema_extra=ui("stepper", advanced=True),
-        ),
-    ] = 2
+    rank: Rank = 16
+    alpha: Alpha = 32
+    dropout: Dropout = 0.0
+    top_layers: TopLayers = 2
     virtual_tokens: Annotated[
         int,
         Field(
@@ -129,14 +108,7 @@ class TrainCausalLm(Training):
             json_schema_extra=ui("text", advanced=True),
         ),
     ] = "Answer the question of the user well."
-    export: Annotated[
-        Literal["adapter", "merged"],
-        Field(
-            title="Result",
-            description="An adapter is small and needs its base; merged, both become one model of full size.",
-            json_schema_extra=ui("segment", advanced=True),
-        ),
-    ] = "adapter"
+    export: Export = "adapter"
     answers_only: Annotated[
         bool,
         Field(
@@ -145,24 +117,8 @@ class TrainCausalLm(Training):
             json_schema_extra=ui("switch", advanced=True),
         ),
     ] = True
-    max_length: Annotated[
-        int,
-        Field(
-            title="Longest example",
-            description="Tokens of one example; what is longer is cut off, or of plain texts becomes several.",
-            ge=8,
-            le=131_072,
-            json_schema_extra=ui("number", unit="tokens"),
-        ),
-    ] = 512
-    join_texts: Annotated[
-        bool,
-        Field(
-            title="Join texts",
-            description="Read the rows of plain texts as one long text, in pieces of the longest example.",
-            json_schema_extra=ui("switch", advanced=True),
-        ),
-    ] = False
+    max_length: LongestExample = 512
+    join_texts: JoinTexts = False
     packing: Annotated[
         bool,
         Field(
@@ -171,14 +127,7 @@ class TrainCausalLm(Training):
             json_schema_extra=ui("switch", advanced=True),
         ),
     ] = False
-    save_memory: Annotated[
-        bool,
-        Field(
-            title="Save memory",
-            description="Compute the activations twice instead of keeping them; slower by about a fifth.",
-            json_schema_extra=ui("switch", advanced=True),
-        ),
-    ] = False
+    save_memory: SaveMemory = False
     architecture: Annotated[
         Literal["gpt2", "llama"],
         Field(
@@ -187,58 +136,15 @@ class TrainCausalLm(Training):
             json_schema_extra=ui("segment", advanced=True),
         ),
     ] = "gpt2"
-    layers: Annotated[
-        int,
-        Field(
-            title="Layers",
-            description="The depth of a model from nothing.",
-            ge=1,
-            le=48,
-            json_schema_extra=ui("stepper", advanced=True),
-        ),
-    ] = 4
-    heads: Annotated[
-        int,
-        Field(
-            title="Heads",
-            description="The attention heads of a model from nothing.",
-            ge=1,
-            le=64,
-            json_schema_extra=ui("stepper", advanced=True),
-        ),
-    ] = 4
-    width: Annotated[
-        int,
-        Field(
-            title="Width",
-            description="Numbers per token in a model from nothing.",
-            ge=8,
-            le=4096,
-            json_schema_extra=ui("number", advanced=True),
-        ),
-    ] = 128
-    tokens: Annotated[
-        Literal["characters", "bpe"],
-        Field(
-            title="Tokens",
-            description="What a model from nothing reads: single characters, or pieces of words found in the data.",
-            json_schema_extra=ui("segment", advanced=True),
-        ),
-    ] = "bpe"
-    vocabulary: Annotated[
-        int,
-        Field(
-            title="Vocabulary",
-            description="How many pieces of words a model from nothing knows at most.",
-            ge=300,
-            le=100_000,
-            json_schema_extra=ui("number", advanced=True),
-        ),
-    ] = 4096
+    layers: Layers = 4
+    heads: Heads = 4
+    width: Width = 128
+    tokens: OwnTokens = "bpe"
+    vocabulary: Vocabulary = 4096
     seed: Seed = None
 
     epochs: Epochs = 3
-    batch_size: BatchSize = 8
+    batch_size: BatchSize = 4
     learning_rate: LearningRate = 5e-4
     evaluations: Evaluations = 5
 

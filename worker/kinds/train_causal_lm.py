@@ -6,12 +6,11 @@ from typing import Any
 import torch
 
 from shared.kinds.train_causal_lm import TrainCausalLm
-from shared.library import ModelSource
 from worker.context import JobContext
-from worker.engines.language import LanguageModel, load_language_model
+from worker.engines.language import LanguageModel
 from worker.engines.training.adaptation import Adapted, Adapting, check_method, packs
 from worker.engines.training.language_learner import LanguageLearner
-from worker.engines.training.lessons import check_base, lessons, padding, with_template
+from worker.engines.training.lessons import check_base, keep_less, lessons, load_base, padding, with_template
 from worker.engines.training.loop import train
 from worker.engines.training.masking import Reader
 from worker.engines.training.planning import descending, planned
@@ -31,7 +30,11 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     rows, held = data.rows("train"), data.rows("validation")
     torch.manual_seed(ctx.seed)
     base = check_base(ctx.model(params.base)) if params.base else None
-    lm = _load(params, base, ctx.device) if base else _make(params, rows, ctx.device)
+    lm = (
+        load_base(base, ctx.device, params.method, save_memory=params.save_memory)
+        if base
+        else _make(params, rows, ctx.device)
+    )
     with_template(lm, rows)
 
     longest = min(params.max_length, lm.window)
@@ -57,20 +60,13 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     hand_over(result, outcome, plan, ctx)
 
 
-def _load(params: TrainCausalLm, base: ModelSource, device: str) -> LanguageModel:
-    """The base, anew: it is changed. Weights that learn do so in 32 bits."""
-    exact = params.method in {"full", "top_layers"}
-    lm = load_language_model(base, device, torch.float32 if exact else None, four_bits=params.method == "qlora")
-    if params.save_memory:
-        lm.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return lm
-
-
 def _make(params: TrainCausalLm, rows: Sequence[dict[str, Any]], device: str) -> LanguageModel:
     """A model from nothing, with a tokenizer made of the rows."""
     tokenizer = made_tokenizer(rows, params.tokens, params.vocabulary)
     shape = Shape(params.architecture, params.layers, params.heads, params.width, params.max_length, params.dropout)
     model = made_model(shape, tokenizer).to(device)
+    if params.save_memory:
+        keep_less(model)
     return LanguageModel(model, tokenizer, params.max_length, frozenset({tokenizer.eos_token_id}))
 
 

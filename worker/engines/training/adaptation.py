@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,6 +67,11 @@ class Adapted:
     def is_adapter(self) -> bool:
         """Whether what learns lies beside the base."""
         return isinstance(self.model, PeftModel)
+
+    def switched_off(self) -> AbstractContextManager[None]:
+        """The base as if it had no adapter; a model without one is what it is."""
+        off: AbstractContextManager[None] = self.model.disable_adapter() if self.is_adapter else nullcontext()
+        return off
 
     def learning(self) -> dict[str, torch.nn.Parameter]:
         """What changes, by name; weights that are tied come once."""

@@ -79,17 +79,13 @@ class LanguageLearner:
 
     def loss(self, strips: Sequence[Strip]) -> torch.Tensor:
         """The loss summed over all tokens to learn, a scalar."""
-        with self._format():
+        with half_format(self._device):
             said, true = answers(self.adapted.model, batch(strips, self._padding, self._device), keeps=self._keeps)
         return nn.cross_entropy(said.float(), true, reduction="sum")
 
     def show(self, folder: Path) -> Path | None:
         """A page of samples."""
-        if self._write is None:
-            return None
-        path = folder / "samples.txt"
-        path.write_text("\n\n".join(f"{told.prompt}\n→ {told.text}" for told in self._write()), "utf-8")
-        return path
+        return sheet(folder, self._write()) if self._write is not None else None
 
     def name(self, row: int) -> str:
         """The lines of a strip."""
@@ -128,9 +124,6 @@ class LanguageLearner:
     def _weight(self, rows: Sequence[int]) -> float:
         return float(sum(each.weight for row in rows for each in self.strips[row]))
 
-    def _format(self) -> AbstractContextManager[Any]:
-        return half_format(self._device)
-
 
 def answers(model: Any, given: Batch, *, keeps: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """What a model says of every token to learn, and which tokens these are: [tokens, vocabulary] and [tokens].
@@ -158,6 +151,13 @@ def keeps_some(model: Any) -> bool:
         return False
     inner = model.get_base_model() if config is not None else model
     return "logits_to_keep" in inspect.signature(inner.forward).parameters
+
+
+def sheet(folder: Path, told: Sequence[Told]) -> Path:
+    """A page of samples."""
+    path = folder / "samples.txt"
+    path.write_text("\n\n".join(f"{each.prompt}\n→ {each.text}" for each in told), "utf-8")
+    return path
 
 
 def half_format(device: str) -> AbstractContextManager[Any]:

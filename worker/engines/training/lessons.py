@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from shared.errors import JobError
 from shared.library import ModelSource
-from worker.engines.language import LanguageModel
+from worker.engines.language import LanguageModel, load_language_model
+from worker.engines.training.adaptation import Method
 from worker.engines.training.masking import PLAIN_TEMPLATE, Reader, Row
 from worker.engines.training.packing import Strip, strips
 from worker.engines.tuned import is_adapter
@@ -61,9 +64,24 @@ def check_base(source: ModelSource) -> ModelSource:
     return source
 
 
+def load_base(base: ModelSource, device: str, method: Method, *, save_memory: bool) -> LanguageModel:
+    """The base, anew, for it is changed. Weights that learn do so in 32 bits."""
+    exact = torch.float32 if method in {"full", "top_layers"} else None
+    lm = load_language_model(base, device, exact, four_bits=method == "qlora")
+    if save_memory:
+        keep_less(lm.model)
+    return lm
+
+
+def keep_less(model: Any) -> None:
+    """Let the model compute its activations again where they are needed, instead of keeping them."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
 def with_template(lm: LanguageModel, rows: Sequence[Row]) -> None:
     """Give the tokenizer a plain form of conversations where the rows are some and it knows none."""
-    if rows and "messages" in rows[0] and not lm.chats:
+    turns = bool(rows) and ("messages" in rows[0] or not isinstance(rows[0].get("prompt", ""), str))
+    if turns and not lm.chats:
         if lm.tokenizer.eos_token is None:
             raise JobError("unsupported_setting", "This base has no token that ends a text, so it cannot learn turns.")
         lm.tokenizer.chat_template = PLAIN_TEMPLATE

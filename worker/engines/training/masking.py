@@ -63,7 +63,7 @@ class Reader:
         examples: list[Example] = []
         shortened = dropped = 0
         for name, tokens, learned in self._rows(rows):
-            kept = Example(tokens[: self.longest], _predicted(learned[: self.longest]), name)
+            kept = self._kept(name, tokens, learned)
             shortened += len(tokens) > self.longest
             if kept.weight:
                 examples.append(kept)
@@ -78,6 +78,13 @@ class Reader:
             )
         return Read(examples, shortened, dropped)
 
+    def example(self, row: Row) -> Example:
+        """A prompt with its completion, or a conversation of which the last answer alone is learned."""
+        tokens, learned = self.answered(row)
+        if "messages" in row or self.tokenizer.chat_template:
+            learned = _last_run(learned)
+        return self._kept(called(row), tokens, learned)
+
     def prompt(self, row: Row) -> tuple[list[dict[str, str]] | str, str]:
         """What a model is asked for this row, as messages or plain text, and what the row answers."""
         if "messages" in row:
@@ -85,12 +92,19 @@ class Reader:
             last = max((at for at, each in enumerate(messages) if each["role"] == "assistant"), default=0)
             return messages[:last], messages[last]["content"]
         if "prompt" in row:
+            wanted = row.get("completion", row.get("chosen", ""))
+            wanted = wanted if isinstance(wanted, str) else wanted[-1]["content"]
+            if not isinstance(row["prompt"], str):
+                return [dict(each) for each in row["prompt"]], wanted
             if self.tokenizer.chat_template:
-                return [{"role": "user", "content": row["prompt"]}], row["completion"]
-            return str(row["prompt"]), row["completion"]
+                return [{"role": "user", "content": row["prompt"]}], wanted
+            return row["prompt"], wanted
         words = str(row["text"])
         cut = max(1, min(len(words) // 3, 80))
         return words[:cut], words[cut:]
+
+    def _kept(self, name: str, tokens: Sequence[int], learned: Sequence[bool]) -> Example:
+        return Example(tokens[: self.longest], _predicted(learned[: self.longest]), name)
 
     def _rows(self, rows: Sequence[Row]) -> Iterator[tuple[str, list[int], list[bool]]]:
         if rows and "text" in rows[0]:
@@ -171,6 +185,15 @@ def called(row: Row) -> str:
     """What a row is called in a sentence: the line or the file it came from."""
     line = row.get("line", "?")
     return f"line {line}" if isinstance(line, int) else str(line)
+
+
+def _last_run(learned: Sequence[bool]) -> list[bool]:
+    """Only the last stretch of tokens in a row that are learned."""
+    end = max((at for at, each in enumerate(learned) if each), default=-1)
+    begin = end
+    while begin > 0 and learned[begin - 1]:
+        begin -= 1
+    return [begin <= at <= end for at in range(len(learned))]
 
 
 def _predicted(learned: Sequence[bool]) -> list[bool]:
