@@ -26,6 +26,7 @@ ACCEPTED = {
     "video": "video/mp4,video/quicktime,video/webm,video/x-matroska,.mp4,.mov,.webm,.mkv",
     "text": ".txt,.md,.srt,.vtt,text/plain",
     "table": ".csv,.tsv,.jsonl,.ndjson,.txt",
+    "archive": ".zip,application/zip",
 }
 """What a browser offers to choose from for each medium; the server looks for itself."""
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0009"
-down_revision = "0011"
+down_revision = "0008"
 
 _BEFORE = "role in ('output','preview','model','checkpoint','log','input')"
 _AFTER = "role in ('output','preview','model','checkpoint','log','input','dataset')"

@@ -30,6 +30,7 @@ def extend(folder: Path) -> None:
     if path not in __path__:
         __path__.append(path)
     names.cache_clear()
+    training.cache_clear()
     importlib.invalidate_caches()
 
 
@@ -42,6 +43,12 @@ def names() -> list[str]:
     if twice:
         raise RuntimeError(f"Kinds declared twice: {', '.join(twice)}. Rename one file of each, in {list(__path__)}.")
     return sorted(set(found) - _NOT_KINDS)
+
+
+@cache
+def training() -> tuple[str, ...]:
+    """The kinds that train."""
+    return tuple(kind for kind in names() if params_class(kind).trains)
 
 
 @cache

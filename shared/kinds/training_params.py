@@ -168,11 +168,66 @@ Promote = Annotated[
 ]
 
 
+HeadMethod = Annotated[
+    Literal["lora", "full", "top_layers", "head"],
+    Field(
+        title="What is trained",
+        description="A LoRA beside every layer, the whole base, its top layers, or the new head alone.",
+        json_schema_extra=ui("segment"),
+    ),
+]
+
+Rank = Annotated[
+    int,
+    Field(
+        title="Rank",
+        description="How much a LoRA can learn. More takes more memory.",
+        ge=1,
+        le=512,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+Alpha = Annotated[
+    int,
+    Field(
+        title="Alpha",
+        description="How strongly a LoRA counts: alpha divided by the rank.",
+        ge=1,
+        le=1024,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+TopLayers = Annotated[
+    int,
+    Field(
+        title="Top layers",
+        description="How many layers are trained, from the top, where only those are.",
+        ge=1,
+        le=200,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+MaxLength = Annotated[
+    int,
+    Field(
+        title="Longest text",
+        description="Tokens of one example; the rest is cut off.",
+        ge=8,
+        le=131_072,
+        json_schema_extra=ui("number", advanced=True, unit="tokens"),
+    ),
+]
+
+
 class Training(Params):
     """The params of a kind that trains. A kind's own fields come first in every form, these after them."""
 
     output = "model"
     stall_s: ClassVar[float] = 1800
+    trains: ClassVar[bool] = True
     time_limit_s: ClassVar[float] = 7 * 86_400.0
 
     name: ModelName
