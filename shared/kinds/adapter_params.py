@@ -6,28 +6,6 @@ from pydantic import Field
 
 from shared.kinds.params import ui
 
-Rank = Annotated[
-    int,
-    Field(
-        title="Rank",
-        description="How much a LoRA adapter can learn; more takes more memory.",
-        ge=1,
-        le=512,
-        json_schema_extra=ui("number", advanced=True),
-    ),
-]
-
-Alpha = Annotated[
-    int,
-    Field(
-        title="Alpha",
-        description="How strongly a LoRA adapter counts; as a rule twice the rank.",
-        ge=1,
-        le=1024,
-        json_schema_extra=ui("number", advanced=True),
-    ),
-]
-
 Dropout = Annotated[
     float,
     Field(
@@ -36,17 +14,6 @@ Dropout = Annotated[
         ge=0,
         le=0.9,
         json_schema_extra=ui("slider", advanced=True, step=0.01),
-    ),
-]
-
-TopLayers = Annotated[
-    int,
-    Field(
-        title="Top layers",
-        description="How many of the last layers learn; for that method alone.",
-        ge=1,
-        le=200,
-        json_schema_extra=ui("stepper", advanced=True),
     ),
 ]
 

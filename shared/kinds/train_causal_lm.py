@@ -5,7 +5,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from shared.kinds.adapter_params import (
-    Alpha,
     Dropout,
     Export,
     Heads,
@@ -13,14 +12,12 @@ from shared.kinds.adapter_params import (
     Layers,
     LongestExample,
     OwnTokens,
-    Rank,
     SaveMemory,
-    TopLayers,
     Vocabulary,
     Width,
 )
 from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
-from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training
+from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
 
 Method = Literal["lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning", "top_layers", "full"]
 _ADAPTERS = {"lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning"}

@@ -4,9 +4,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.adapter_params import Alpha, Dropout, Export, LongestExample, Rank, SaveMemory, TopLayers
+from shared.kinds.adapter_params import Dropout, Export, LongestExample, SaveMemory
 from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
-from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training
+from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
 
 
 class TrainPreference(Training):

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
+from shared.errors import StoodAside
 from tests.engines.library import Library, source
-from tests.engines.trainees import SteppedAside
 from tests.kinds.context import FakeContext, run
 
 GREETINGS = [
@@ -22,36 +22,14 @@ GREETINGS = [
 ]
 
 
-class Attempt(FakeContext):
-    """A context whose checkpoints outlive it; it makes room at the step `leave_at`."""
-
-    store: dict[str, bytes]
-    leave_at: int | None = None
-
-    def checkpoint(self, path: Path) -> None:
-        self.store[path.name] = path.read_bytes()
-
-    def restore(self, name: str) -> Path | None:
-        if name not in self.store:
-            return None
-        path = self.workdir / name
-        path.write_bytes(self.store[name])
-        return path
-
-    def wish(self) -> str | None:
-        return "yield" if self.steps[-1][0] == self.leave_at else None
-
-    def step_aside(self) -> None:
-        raise SteppedAside
-
-
 def attempt(
     make: Callable[..., FakeContext], store: dict[str, bytes] | None = None, leave_at: int | None = None
-) -> Attempt:
-    """A context for one attempt; give the same `store` to the next."""
-    plain = make()
-    ctx = Attempt(plain.workdir, plain.models)
-    ctx.store, ctx.leave_at = {} if store is None else store, leave_at
+) -> FakeContext:
+    """A context for one attempt, which makes room at the step `leave_at`; give the same `store` to the next."""
+    ctx = make()
+    ctx.checkpoints = {} if store is None else store
+    if leave_at is not None:
+        ctx.wishes[leave_at] = "yield"
     return ctx
 
 
@@ -70,7 +48,7 @@ def with_breaks(
     """Run it, leaving at these steps and coming back in another attempt."""
     store: dict[str, bytes] = {}
     for leave_at in at:
-        with pytest.raises(SteppedAside):
+        with pytest.raises(StoodAside):
             trained(kind, attempt(make, store, leave_at), form, rows, held, **params)
         torch.rand(leave_at)  # another process has other dice
     return trained(kind, attempt(make, store), form, rows, held, **params)

@@ -107,8 +107,9 @@ def fill(tuned: Any, source: ModelSource, name: str) -> None:
         JobError: weights are missing, or have no place.
     """
     report: Any = set_peft_model_state_dict(tuned, load_file(source.folder / _WEIGHTS), adapter_name=name)
-    # AdaLoRA's count of ranks is told by its configuration.
-    missing = {each for each in report.missing_keys if name in each.split(".") and "ranknum" not in each}
+    # AdaLoRA's count of ranks is told by its configuration, and virtual tokens come another way, whole or not at all.
+    elsewhere = {"ranknum", "prompt_encoder"}
+    missing = {each for each in report.missing_keys if name in (parts := each.split(".")) and not elsewhere & {*parts}}
     if missing or report.unexpected_keys:
         raise JobError(
             "wrong_base", f"The adapter “{source.name}” does not fit the model “{source.base}”.", field="model"
