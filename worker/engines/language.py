@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 
 from shared.errors import JobError
 from worker.engines.loading import Models, check_folder, check_task, compute_dtype, model_file, reading, weights_size
+from worker.engines.networks import rnn  # noqa: F401 - transformers knows its model type from here on
 from worker.engines.tuned import Adapters, adapter_config, fill, is_adapter, own_tokenizer, shares_its_base
 from worker.engines.unpacking import unpacked_gguf
 

@@ -110,7 +110,7 @@ def fill(tuned: Any, source: ModelSource, name: str) -> None:
     # AdaLoRA's count of ranks is told by its configuration, and virtual tokens come another way, whole or not at all.
     elsewhere = {"ranknum", "prompt_encoder"}
     missing = {each for each in report.missing_keys if name in (parts := each.split(".")) and not elsewhere & {*parts}}
-    if missing or report.unexpected_keys:
+    if missing or set(report.unexpected_keys) - {"prompt_embeddings"}:
         raise JobError(
             "wrong_base", f"The adapter “{source.name}” does not fit the model “{source.base}”.", field="model"
         )
