@@ -28,7 +28,16 @@ from worker.engines.training.state import State
 Method = Literal["full", "top_layers", "lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning"]
 Export = Literal["adapter", "merged"]
 #: Dropout goes by other names in every family.
-_DROPOUTS = ("attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "dropout")
+_DROPOUTS = (
+    "attention_dropout",
+    "attn_pdrop",
+    "embd_pdrop",
+    "resid_pdrop",
+    "hidden_dropout",
+    "dropout",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Adapted:
             model.requires_grad_(how.method == "full")
             if how.method == "top_layers":
                 _thaw_top(model, how.layers)
-            _set_dropout(model, how.dropout)
+            set_dropout(model, how.dropout)
             return
         model.requires_grad_(False)
         self.model = _with_adapter(model, how, tokenizer)
@@ -221,7 +230,8 @@ def _looks_up(module: torch.nn.Module) -> bool:
     return any(isinstance(each, torch.nn.Embedding) for each in module.modules())
 
 
-def _set_dropout(model: Any, dropout: float) -> None:
+def set_dropout(model: Any, dropout: float) -> None:
+    """Drop this share of the signals at random, wherever the model does so at all."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = dropout
