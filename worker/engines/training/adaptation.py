@@ -113,6 +113,9 @@ class Adapted:
         if self.is_adapter and export == "adapter":
             for config in model.peft_config.values():
                 config.base_model_name_or_path = base
+                if isinstance(getattr(config, "target_modules", None), set):
+                    # In order, which a set has none of: the same training gives the same bytes.
+                    config.target_modules = sorted(config.target_modules)
             # Without asking the hub whether the base's vocabulary has grown: it never does here.
             model.save_pretrained(folder, save_embedding_layers=False)
             (folder / "README.md").unlink(missing_ok=True)

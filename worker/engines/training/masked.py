@@ -81,11 +81,15 @@ def make_reading(
     """
     if width % heads:
         raise JobError("wrong_shape", f"A width of {width} cannot be shared evenly by {heads} heads.", field="width")
-    pieces = Tokenizer(models.WordPiece(unk_token=_SPECIAL[1]))
+    # Not WordPiece, whose trainer numbers the same words otherwise in every process: another attempt must find its own.
+    pieces = Tokenizer(models.BPE())
     pieces.normalizer = normalizers.BertNormalizer(lowercase=True)
-    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    pieces.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=list(_SPECIAL), show_progress=False)
+    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    pieces.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=list(_SPECIAL), show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
     pieces.train_from_iterator((row["text"] for row in rows), trainer)
     pieces.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]",
