@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, literal_column, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, literal, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from shared import artifacts
 from shared.archives import unpack_dataset
@@ -204,7 +204,7 @@ def _datasets(connection: Connection, owner_id: str, name: str | None = None) ->
 
 def _needed_by(connection: Connection, owner_id: str, refs: Sequence[str]) -> str | None:
     """A job that has not ended and names one of these among its params."""
-    names = func.jsonb_path_exists(jobs.c.params, _NAMED, func.jsonb_build_object("refs", func.to_jsonb(list(refs))))
+    names = func.jsonb_path_exists(jobs.c.params, _NAMED, literal({"refs": list(refs)}, JSONB))
     live = jobs.c.state.in_((JobState.QUEUED, JobState.RUNNING))
     query = select(jobs.c.id).where(jobs.c.owner_id == owner_id, live, names).limit(1)
     return connection.execute(query).scalar_one_or_none()

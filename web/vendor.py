@@ -22,9 +22,9 @@ TEST_TARGET = Path(__file__).parents[1] / "tests" / "web" / "vendor"
 
 PAGE_ICONS = (
     "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "box", "calendar-clock", "chevron-right",
-    "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "dices", "download", "ellipsis",
-    "eye-off", "file", "image-up", "images", "info", "key-round", "languages", "layers", "list-checks", "lock",
-    "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "shield-check",
+    "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "database", "dices", "download",
+    "ellipsis", "eye-off", "file", "image-up", "images", "info", "key-round", "languages", "layers", "list-checks",
+    "lock", "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "shield-check",
     "sliders-horizontal", "sparkles", "star", "sun", "thumbs-down", "thumbs-up", "trash-2", "triangle-alert", "upload",
     "wand-sparkles", "wifi-off", "workflow", "x",
 )  # fmt: skip

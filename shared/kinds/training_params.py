@@ -66,7 +66,13 @@ AtOnce = Annotated[
 
 LearningRate = Annotated[
     float,
-    Field(title="Learning rate", gt=0, le=1, json_schema_extra=ui("number", advanced=True)),
+    Field(
+        title="Learning rate",
+        description="How far a step goes at most. Too high and the loss jumps, too low and it hardly falls.",
+        gt=0,
+        le=1,
+        json_schema_extra=ui("number", advanced=True),
+    ),
 ]
 
 RateSchedule = Annotated[
@@ -91,7 +97,13 @@ WarmUp = Annotated[
 
 WeightDecay = Annotated[
     float,
-    Field(title="Weight decay", ge=0, le=1, json_schema_extra=ui("number", advanced=True, step=0.01)),
+    Field(
+        title="Weight decay",
+        description="How strongly weights are drawn to nothing, which keeps a model from learning by heart.",
+        ge=0,
+        le=1,
+        json_schema_extra=ui("number", advanced=True, step=0.01),
+    ),
 ]
 
 Clip = Annotated[

@@ -13,10 +13,11 @@ from worker.context import InputFile, JobContext
 from worker.engines.datasets.archives import arranged, opened
 from worker.engines.datasets.counting import Counter, tokenizer_folder
 from worker.engines.datasets.dividing import Shares
-from worker.engines.datasets.doctor import Examined, Wanted, examine
+from worker.engines.datasets.doctor import Examined, examine
 from worker.engines.datasets.estimates import Size, estimates, size_of
 from worker.engines.datasets.formats import SAMPLE, detect
 from worker.engines.datasets.packing import pack
+from worker.engines.datasets.parting import Wanted
 from worker.engines.datasets.problems import Problem, Problems, Wrong
 from worker.engines.datasets.reading import Record, form_of, read
 from worker.engines.datasets.texts import Mending
@@ -155,7 +156,7 @@ def _refuse(
     read = report["rows"]["read"]
     first = " ".join(_sentence(each) for each in problems.first[:10] if each.severity == "error")
     more = f" And {problems.errors - 10:,} more: problems.csv names them all." if problems.errors > 10 else ""
-    told = f"{problems.errors:,} of {read:,} rows are bad" if train else f"Nothing is left of {read:,} rows"
+    told = f"{problems.errors:,} of {read:,} rows are bad" if train else f"of {read:,} rows none is left to learn from"
     raise JobError("dataset_invalid", f"No dataset was made: {told}. {first}{more}".strip(), field="source")
 
 

@@ -10,9 +10,10 @@ from shared.feedback import Judged
 from shared.kinds.collect_feedback import CollectFeedback
 from worker.context import JobContext
 from worker.engines.datasets.dividing import Shares
-from worker.engines.datasets.doctor import Examined, Wanted, examine
+from worker.engines.datasets.doctor import Examined, examine
 from worker.engines.datasets.judged import answers, captions, preferences
 from worker.engines.datasets.packing import pack
+from worker.engines.datasets.parting import Wanted
 from worker.engines.datasets.problems import Problems
 from worker.engines.datasets.reading import Record
 

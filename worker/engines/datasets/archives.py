@@ -13,8 +13,8 @@ from typing import Any
 from shared.errors import Invalid, JobError
 from shared.intake import decoder
 from shared.intake.caps import Caps
+from worker.engines.datasets.columns import CAPTION, FILE, LABEL, TRANSCRIPT
 from worker.engines.datasets.dividing import named_split
-from worker.engines.datasets.formats import CAPTION, FILE, LABEL, TRANSCRIPT
 from worker.engines.datasets.problems import Problem, Wrong
 from worker.engines.datasets.reading import Form, Record, lines, read
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps
 
-from worker.engines.datasets.formats import Row
+from worker.engines.datasets.columns import Row
 
 #: The share of the words that is touched.
 _SHARE = 0.1
