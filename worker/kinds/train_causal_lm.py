@@ -41,7 +41,7 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     packed = params.packing and params.method != "prompt_tuning" and packs(lm.model, longest)
     reader = Reader(lm.tokenizer, longest, answers_only=params.answers_only, joined=params.join_texts)
     lesson = lessons(reader, rows, held, packed=packed)
-    plan = planned(params, len(lesson.learned), ctx, shows=3)
+    plan = planned(params, len(lesson.learned), ctx, shows=2)
     adapted = Adapted(lm.model, _adapting(params, plan.steps), lm.tokenizer)
     samples = Samples(lm, adapted.model, reader, held or rows, ctx.check_cancelled)
     how = descending(params) if base else descending(params, _BETAS)
@@ -50,7 +50,7 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     ctx.progress(0, plan.steps, "Writing samples before it learns")
     before = samples.write()
     outcome = train(learner, plan, ctx)
-    shown = {"samples": pairs(before, samples.write()), "data": lesson.about, "packed": packed}
+    shown = {"samples": pairs(before, samples.last), "data": lesson.about, "packed": packed}
     folder = ctx.workdir / "model"
     adapted.save(folder, lm.tokenizer, base.pinned if base else "", params.export)
     result = Trained(

@@ -30,7 +30,7 @@ def run(params: TrainPreference, ctx: JobContext) -> None:
     (learned, dropped), (judged, _) = pairs_of(reader, rows), pairs_of(reader, held)
     if not learned:
         raise JobError("nothing_to_learn", "Every answer is cut off. Allow longer examples.", field="max_length")
-    plan = planned(params, len(learned), ctx, shows=3)
+    plan = planned(params, len(learned), ctx, shows=2)
     how = Adapting(params.method, params.rank, params.alpha, params.dropout, params.top_layers, steps=plan.steps)
     adapted = Adapted(lm.model, how, lm.tokenizer)
     samples = Samples(lm, adapted.model, reader, held or rows, ctx.check_cancelled)
@@ -42,7 +42,7 @@ def run(params: TrainPreference, ctx: JobContext) -> None:
 
     outcome = train(learner, plan, ctx)
     shown = {
-        "samples": pairs(before, samples.write()),
+        "samples": pairs(before, samples.last),
         "data": {"rows": len(rows), "held_out_rows": len(held), "rows_left_out": dropped},
     }
     folder = ctx.workdir / "model"

@@ -36,7 +36,7 @@ def run(params: TrainRnnLm, ctx: JobContext) -> None:
 
     reader = Reader(tokenizer, params.max_length, answers_only=False, joined=params.join_texts)
     lesson = lessons(reader, rows, held, packed=False)
-    plan = planned(params, len(lesson.learned), ctx, shows=5)
+    plan = planned(params, len(lesson.learned), ctx, shows=4)
     adapted = Adapted(lm.model, Adapting("full", dropout=params.dropout), tokenizer)
     samples = Samples(lm, lm.model, reader, held or rows, ctx.check_cancelled)
     learner = LanguageLearner(
@@ -45,7 +45,7 @@ def run(params: TrainRnnLm, ctx: JobContext) -> None:
 
     before = samples.write()
     outcome = train(learner, plan, ctx)
-    shown = {"samples": pairs(before, samples.write()), "data": lesson.about}
+    shown = {"samples": pairs(before, samples.last), "data": lesson.about}
     folder = ctx.workdir / "model"
     adapted.save(folder, tokenizer, "", "merged")
     result = Trained(

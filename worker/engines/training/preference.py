@@ -72,14 +72,17 @@ class PreferenceLearner:
         self, adapted: Adapted, learned: Sequence[Pair], held: Sequence[Pair], how: Descending, *, beta: float,
         padding: int, write: Callable[[], Sequence[Told]] | None = None, on_pair: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
-        """What the model says before it learns is computed now, with the adapter switched off; `on_pair` counts."""
+        """Where all weights learn, what the model says of all pairs before is asked now, and `on_pair` counts them."""
         self.adapted, self.learned, self.held = adapted, learned, list(held[:JUDGED])
         self.beta, self._padding, self._write = beta, padding, write
         self._device = str(adapted.model.device)
         self._keeps = keeps_some(adapted.model)
         self.descent = Descent(adapted.learning().values(), how)
-        tell = on_pair or (lambda _: None)
-        self._before = self._as_it_was([*learned, *self.held], tell)
+        #: Log-probabilities of both answers of every pair by the model as it was, [pairs, 2]: where no adapter can be
+        #: switched off to ask again.
+        self._before: torch.Tensor | None = None
+        if not adapted.is_adapter:
+            self._before = self._asked_before([*learned, *self.held], on_pair or (lambda _: None))
         self._rewards: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @property
@@ -156,12 +159,22 @@ class PreferenceLearner:
         return total + self.adapted.ranks.penalty() * len(rows) if self.adapted.ranks else total
 
     def _loss(self, pairs: Sequence[Pair], places: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        chosen, rejected = self._likelihoods(pairs)
-        before = self._before[list(places)].to(chosen.device)
-        return preference_loss(chosen, rejected, before[:, 0], before[:, 1], self.beta)
+        now = self._likelihoods(pairs)
+        before = self._as_it_was(pairs) if self._before is None else self._before[list(places)].to(now.device)
+        return preference_loss(now[:, 0], now[:, 1], before[:, 0], before[:, 1], self.beta)
 
-    def _likelihoods(self, pairs: Sequence[Pair]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities of the chosen and the rejected answers, both [pairs]."""
+    def _as_it_was(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        """What the base says of the pairs, [pairs, 2]: in their own batch, so that nothing moved is nothing exactly."""
+        learning = self.adapted.model.training
+        self.adapted.model.eval()
+        try:
+            with torch.no_grad(), self.adapted.switched_off():
+                return self._likelihoods(pairs)
+        finally:
+            self.adapted.model.train(learning)
+
+    def _likelihoods(self, pairs: Sequence[Pair]) -> torch.Tensor:
+        """Log-probabilities of the chosen and the rejected answers, [pairs, 2]."""
         examples = [pair.chosen for pair in pairs] + [pair.rejected for pair in pairs]
         given = batch([[each] for each in examples], self._padding, self._device)
         with half_format(self._device):
@@ -171,16 +184,16 @@ class PreferenceLearner:
         lengths = torch.tensor([example.weight for example in examples], device=each.device)
         owner = torch.arange(len(examples), device=each.device).repeat_interleave(lengths)
         sums = torch.zeros(len(examples), device=each.device).index_add(0, owner, each)
-        return sums[: len(pairs)], sums[len(pairs) :]
+        return sums.view(2, -1).T
 
-    def _as_it_was(self, pairs: Sequence[Pair], tell: Callable[[int], None]) -> torch.Tensor:
-        """Log-probabilities of both answers of every pair by the model as it was, [pairs, 2]."""
+    def _asked_before(self, pairs: Sequence[Pair], tell: Callable[[int], None]) -> torch.Tensor:
+        """What the model says of all pairs, [pairs, 2]."""
         self.adapted.model.eval()
         found = []
-        with torch.no_grad(), self.adapted.switched_off():
+        with torch.no_grad():
             for begin in range(0, len(pairs), _TOGETHER):
                 tell(begin)
-                found.append(torch.stack(self._likelihoods(pairs[begin : begin + _TOGETHER]), 1).cpu())
+                found.append(self._likelihoods(pairs[begin : begin + _TOGETHER]).cpu())
         return torch.cat(found)
 
 

@@ -10,7 +10,7 @@ from worker.engines.training.language_learner import Told
 from worker.engines.training.masking import Reader, Row
 
 #: How many rows are asked, and how many tokens are written to each.
-ASKED, _WRITTEN = 3, 40
+ASKED, _WRITTEN = 3, 32
 
 
 class Samples:
@@ -22,11 +22,14 @@ class Samples:
         """`model` is the one that learns, on `lm`'s; `check` is called with every token and may raise."""
         self._lm, self._check = replace(lm, model=model), check
         self._asked = [reader.prompt(row) for row in rows[:ASKED]]
+        #: What it wrote last; after a run that is what its result writes.
+        self.last: list[Told] = []
 
     def write(self) -> list[Told]:
         """Its words to every prompt."""
         self._lm.model.eval()
-        return [Told(_as_text(asked), expected, self._answer(asked)) for asked, expected in self._asked]
+        self.last = [Told(_as_text(asked), expected, self._answer(asked)) for asked, expected in self._asked]
+        return self.last
 
     def _answer(self, asked: list[dict[str, str]] | str) -> str:
         lm = self._lm
