@@ -71,7 +71,7 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         return job
 
 
-def awaited(db: Database, job: Job, pools: Sequence[str]) -> bool:
+def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
     """Whether a job that somebody waits for could run if this one, which trains, made room on its device."""
     given = {"pools": list(pools), "kinds": list(kinds.names()), "training": list(kinds.training()), "job": job.id}
     with db.begin() as connection:

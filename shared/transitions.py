@@ -208,7 +208,7 @@ PAUSE = (
 )
 RESUME = (
     _arrow("resumed", _MINE & QUEUED & jobs.c.held, {"held": False, "run_at": _NOW_OR_LATER}),
-    _arrow("resumed", _MINE & _RUNNING & (jobs.c.wish == "pause"), {"wish": None}),
+    _arrow("resumed", _MINE & _RUNNING & ~jobs.c.cancel_requested & (jobs.c.wish == "pause"), {"wish": None}),
 )
 _LEARNED = exists().where(artifacts.c.job_id == jobs.c.id, artifacts.c.role == "checkpoint")
 _UNKEPT = jobs.c.wish.is_distinct_from("keep")

@@ -243,18 +243,6 @@ class Attempt:
         """The latest progress."""
         return self._shown(self._progress)
 
-    def logs(self) -> list[NewArtifact]:
-        """Upload the logs that the kind saved before it failed, such as the table of all that is wrong; best effort."""
-        saved = [each for each in self.outputs if each.role == "log"]
-        keys = {each.key for each in saved}
-        try:
-            self._to_store = {key: path for key, path in self._to_store.items() if key in keys}
-            self.upload()
-        except Exception:
-            logging.getLogger(__name__).exception("the logs of %s could not be stored", self.job_id)
-            return []
-        return saved
-
     def save_log(self, text: str) -> list[NewArtifact]:
         """Upload what went wrong, for the failed job; best effort, since the store may be what failed."""
         path = self.workdir / "log.txt"

@@ -196,7 +196,7 @@ class Runner:
             case Broken():
                 self._fail(attempt, error.code, str(error), kept=self._kept(attempt))
             case JobError() | Invalid():
-                self._fail(attempt, error.code, str(error), kept=attempt.logs())
+                self._fail(attempt, error.code, str(error))
             case RetryableError() | Unavailable():
                 self._fail(attempt, error.code, str(error), retryable=True)
             case _ if is_out_of_memory(error):
@@ -256,7 +256,7 @@ class Runner:
         """Why a training that runs here is to make room, if it is; asked by the pulse thread."""
         if self.pulse.draining or self._drain_requested:
             return "leave"
-        return "yield" if claims.awaited(self.db, job, self._pools()) else None
+        return "yield" if claims.somebody_waits(self.db, job, self._pools()) else None
 
     def _may_claim(self) -> bool:
         if not self._ready or self.pulse.draining or self._drain_requested or self.health.quarantined():

@@ -235,7 +235,7 @@ def test_ten_thousand_bad_rows_are_all_named(check: Check):
     assert len(done.rows()) == 10_000
 
 
-def test_nothing_good_makes_no_dataset_and_its_faults_are_kept_as_logs(context: Context):
+def test_nothing_good_makes_no_dataset_and_its_faults_are_kept(context: Context):
     ctx = context()
     source = given(ctx, jsonl([{"text": ""}, {"text": 3}]))
     with pytest.raises(
@@ -243,7 +243,7 @@ def test_nothing_good_makes_no_dataset_and_its_faults_are_kept_as_logs(context: 
     ) as caught:
         run("check_dataset", ctx, name="data", source=source)
     assert (caught.value.code, caught.value.field) == ("dataset_invalid", "source")
-    assert {saved.role for saved in ctx.saved} == {"log"}
+    assert {saved.role for saved in ctx.saved} == {"output"}
     assert len(Checked(ctx).problems) == 2
 
 

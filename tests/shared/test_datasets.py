@@ -15,7 +15,7 @@ from shared.claims import Claimant
 from shared.db import Database
 from shared.errors import Conflict, Invalid, JobError, NotFound
 from shared.job import Job, JobState, Progress
-from shared.kinds.params import DatasetRef, Output, Params
+from shared.kinds.params import DatasetRef, Params
 from shared.owners import Owner
 from shared.sources import Listed
 from shared.storage import Storage, fingerprint
@@ -27,7 +27,7 @@ class Learn(Params):
     title = "Learn"
     summary = "Learns."
     icon = "box"
-    output: Output = "data"
+    output = "data"
     examples = [{"dataset": "data"}]  # noqa: RUF012 - as every kind declares them
 
     dataset: Annotated[str, DatasetRef("labelled", "chat")]

@@ -36,6 +36,7 @@ from web.pages import (
     schedules,
     sentences,
     suggestions,
+    training,
     translation,
     uploads,
     usable,
@@ -55,6 +56,7 @@ BLUEPRINTS = (
     jobs.pages,
     job.pages,
     judging.pages,
+    training.pages,
     devices.pages,
     models.pages,
     model.pages,
@@ -123,6 +125,7 @@ def register(app: Flask) -> None:
         recent_files=attached.recent,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
+        job_word=wording.job_word,
         theme=_theme,
         uses_of=usable.uses,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.errors import JobError
+from shared.errors import Broken, JobError
 from shared.kinds.check_dataset import CheckDataset
 from worker.context import InputFile, JobContext
 from worker.engines.datasets.archives import arranged, opened
@@ -34,10 +34,11 @@ _OPTIONS = (
 def run(params: CheckDataset, ctx: JobContext) -> None:
     """Read, tell the format, examine row by row, report, pack."""
     began, source = time.perf_counter(), ctx.input(params.source)
-    ctx.progress(0, None, "Reading")
+    ctx.progress(0, None, "Loading the tokenizer")
     folder = ctx.workdir / "dataset"
     folder.mkdir()
     tokens, size = _counter(params, ctx)
+    ctx.progress(0, None, "Reading")
     if source.media_type == "application/zip":
         format_, reason, records = _unpacked(params, ctx, source, folder)
     else:
@@ -147,17 +148,17 @@ def _options(params: CheckDataset) -> dict[str, Any]:
 def _refuse(
     params: CheckDataset, ctx: JobContext, problems: Problems, examined: Examined, report: dict[str, Any]
 ) -> None:
-    """Raises JobError where nothing good is left, or nothing bad is allowed; the faults become the job's log."""
+    """Raises Broken where nothing good is left, or nothing bad is allowed; what was found is kept."""
     train = examined.splits["train"]
     if train and not (params.strict and problems.errors):
         return
-    ctx.save_artifact(problems.path, role="log", media_type="text/csv; charset=utf-8")
-    ctx.save_artifact(_written(ctx.workdir / "report.json", report), role="log", media_type="application/json")
+    ctx.save_artifact(_written(ctx.workdir / "report.json", report), media_type="application/json")
+    ctx.save_artifact(problems.path, media_type="text/csv; charset=utf-8")
     read = report["rows"]["read"]
     first = " ".join(_sentence(each) for each in problems.first[:10] if each.severity == "error")
     more = f" And {problems.errors - 10:,} more: problems.csv names them all." if problems.errors > 10 else ""
     told = f"{problems.errors:,} of {read:,} rows are bad" if train else f"of {read:,} rows none is left to learn from"
-    raise JobError("dataset_invalid", f"No dataset was made: {told}. {first}{more}".strip(), field="source")
+    raise Broken("dataset_invalid", f"No dataset was made: {told}. {first}{more}".strip(), field="source")
 
 
 def _sentence(problem: Problem) -> str:
