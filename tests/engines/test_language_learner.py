@@ -64,12 +64,12 @@ def test_what_is_frozen_stays_bit_for_bit_and_the_rest_learns(library: Library, 
     before = {id(each): each.clone() for each in lm.model.parameters()}
     pupil = learner(lm, Adapting(method, rank=4, steps=6, layers=1, prompt="learn", virtual_tokens=3))
     learning = {id(each) for each in pupil.adapted.learning().values()}
-    first = pupil.evaluate()["validation_loss"]
+    first = pupil.evaluate(lambda: None)["validation_loss"]
 
     for step in range(6):
         pupil.learn(range(6), Moment(step, 0.5, 4))
 
-    assert pupil.evaluate()["validation_loss"] < first
+    assert pupil.evaluate(lambda: None)["validation_loss"] < first
     for each in lm.model.parameters():
         if id(each) in before:
             assert torch.equal(each, before[id(each)]) == (id(each) not in learning)
@@ -136,7 +136,7 @@ def test_the_perplexity_of_a_model_that_knows_nothing_is_its_vocabulary(library:
     lm = load_language_model(library["tiny-llama"], "cpu")
     torch.nn.init.zeros_(lm.model.lm_head.weight)
 
-    figures = learner(lm, Adapting("full")).evaluate()
+    figures = learner(lm, Adapting("full")).evaluate(lambda: None)
 
     assert figures["perplexity"] == pytest.approx(lm.model.config.vocab_size, rel=1e-5)
     assert figures["validation_loss"] == pytest.approx(math.log(lm.model.config.vocab_size), rel=1e-6)

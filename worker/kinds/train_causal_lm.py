@@ -43,12 +43,12 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     lesson = lessons(reader, rows, held, packed=packed)
     plan = planned(params, len(lesson.learned), ctx, shows=2)
     adapted = Adapted(lm.model, _adapting(params, plan.steps), lm.tokenizer)
-    samples = Samples(lm, adapted.model, reader, held or rows, ctx.check_cancelled)
+    samples = Samples(lm, adapted.model, reader, held or rows)
     how = descending(params) if base else descending(params, _BETAS)
     learner = LanguageLearner(adapted, lesson.learned, lesson.held, how, padding=padding(lm), write=samples.write)
 
     ctx.progress(0, plan.steps, "Writing samples before it learns")
-    before = samples.write()
+    before = samples.write(ctx.check_cancelled)
     outcome = train(learner, plan, ctx)
     shown = {"samples": pairs(before, samples.last), "data": lesson.about, "packed": packed}
     folder = ctx.workdir / "model"

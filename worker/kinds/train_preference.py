@@ -33,8 +33,8 @@ def run(params: TrainPreference, ctx: JobContext) -> None:
     plan = planned(params, len(learned), ctx, shows=2)
     how = Adapting(params.method, params.rank, params.alpha, params.dropout, params.top_layers, steps=plan.steps)
     adapted = Adapted(lm.model, how, lm.tokenizer)
-    samples = Samples(lm, adapted.model, reader, held or rows, ctx.check_cancelled)
-    before = samples.write()
+    samples = Samples(lm, adapted.model, reader, held or rows)
+    before = samples.write(ctx.check_cancelled)
     learner = PreferenceLearner(
         adapted, learned, judged, descending(params), beta=params.beta, padding=padding(lm), write=samples.write,
         on_pair=lambda done: ctx.progress(0, plan.steps, f"Asking the base first: {done:,} pairs"),

@@ -38,12 +38,12 @@ def run(params: TrainRnnLm, ctx: JobContext) -> None:
     lesson = lessons(reader, rows, held, packed=False)
     plan = planned(params, len(lesson.learned), ctx, shows=4)
     adapted = Adapted(lm.model, Adapting("full", dropout=params.dropout), tokenizer)
-    samples = Samples(lm, lm.model, reader, held or rows, ctx.check_cancelled)
+    samples = Samples(lm, lm.model, reader, held or rows)
     learner = LanguageLearner(
         adapted, lesson.learned, lesson.held, descending(params), padding=padding(lm), write=samples.write
     )
 
-    before = samples.write()
+    before = samples.write(ctx.check_cancelled)
     outcome = train(learner, plan, ctx)
     shown = {"samples": pairs(before, samples.last), "data": lesson.about}
     folder = ctx.workdir / "model"

@@ -14,6 +14,7 @@ import torch.nn.functional as nn
 from worker.engines.training.adaptation import Adapted, as_mask
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.packing import Batch, Strip, batch
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 
 #: Strips of held-out rows that an evaluation looks at, and how many at once.
@@ -40,7 +41,7 @@ class LanguageLearner:
         how: Descending,
         *,
         padding: int,
-        write: Callable[[], Sequence[Told]] | None = None,
+        write: Callable[[Heed], Sequence[Told]] | None = None,
     ) -> None:
         """`held` is what it is judged by. `write` lets the model write its samples."""
         self.adapted, self.strips, self.held, self._padding, self._write = adapted, strips, held, padding, write
@@ -62,7 +63,7 @@ class LanguageLearner:
             rows, moment, self._sum, self._weight, after=(lambda: ranks.after(moment.step)) if ranks else None
         )
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The loss on held-out rows, per token, and its perplexity; nothing where no rows are held out."""
         if not self.held:
             return {}
@@ -71,6 +72,7 @@ class LanguageLearner:
         total = weight = 0.0
         with torch.no_grad():
             for begin in range(0, len(held), _TOGETHER):
+                heed()
                 part = held[begin : begin + _TOGETHER]
                 total += float(self.loss(part))
                 weight += sum(each.weight for strip in part for each in strip)
@@ -83,9 +85,9 @@ class LanguageLearner:
             said, true = answers(self.adapted.model, batch(strips, self._padding, self._device), keeps=self._keeps)
         return nn.cross_entropy(said.float(), true, reduction="sum")
 
-    def show(self, folder: Path) -> Path | None:
+    def show(self, folder: Path, heed: Heed) -> Path | None:
         """A page of samples."""
-        return sheet(folder, self._write()) if self._write is not None else None
+        return sheet(folder, self._write(heed)) if self._write is not None else None
 
     def name(self, row: int) -> str:
         """The lines of a strip."""

@@ -18,6 +18,7 @@ from worker.engines.loading import check_folder, reading
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.language_learner import JUDGED, half_format
 from worker.engines.training.masking import Row
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 from worker.engines.training.weights import put_weights, trained_weights
 
@@ -180,7 +181,7 @@ class MaskedLearner:
             lambda part: float(sum(int(hidden[row].guessed.sum()) for row in part)),
         )
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """Loss, perplexity and how often the hidden word is the first guess, on held-out pieces."""
         if not self.held:
             return {}
@@ -188,6 +189,7 @@ class MaskedLearner:
         total = right = weight = 0.0
         with torch.no_grad():
             for begin in range(0, len(self.held), _TOGETHER):
+                heed()
                 part = self.held[begin : begin + _TOGETHER]
                 masked = self._hide(part, range(begin, begin + len(part)), _FIXED)
                 loss, found = self._loss(masked)
@@ -213,7 +215,7 @@ class MaskedLearner:
             shown.append(dict(zip(("hidden", "filled", "true"), words, strict=True)))
         return shown
 
-    def show(self, folder: Path) -> Path | None:
+    def show(self, folder: Path, heed: Heed) -> Path | None:  # noqa: ARG002 - a moment's work
         """A page of texts with what the model fills in."""
         path = folder / "samples.txt"
         path.write_text("\n\n".join(f"{each['hidden']}\n→ {each['filled']}" for each in self.filled()), "utf-8")

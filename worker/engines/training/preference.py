@@ -20,6 +20,7 @@ from worker.engines.training.language_learner import (
 )
 from worker.engines.training.masking import Example, Reader, Row
 from worker.engines.training.packing import batch
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 
 _TOGETHER = 8
@@ -70,7 +71,8 @@ class PreferenceLearner:
 
     def __init__(
         self, adapted: Adapted, learned: Sequence[Pair], held: Sequence[Pair], how: Descending, *, beta: float,
-        padding: int, write: Callable[[], Sequence[Told]] | None = None, on_pair: Callable[[int], None] | None = None,
+        padding: int, write: Callable[[Heed], Sequence[Told]] | None = None,
+        on_pair: Callable[[int], None] | None = None,
     ) -> None:  # fmt: skip
         """Where all weights learn, what the model says of all pairs before is asked now, and `on_pair` counts them."""
         self.adapted, self.learned, self.held = adapted, learned, list(held[:JUDGED])
@@ -103,7 +105,7 @@ class PreferenceLearner:
         )
         return figures | _figures(self._rewards)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """Loss, margin and accuracy on held-out pairs."""
         if not self.held:
             return {}
@@ -111,6 +113,7 @@ class PreferenceLearner:
         total, rewards, first = 0.0, [], len(self.learned)
         with torch.no_grad():
             for begin in range(0, len(self.held), _TOGETHER):
+                heed()
                 part = self.held[begin : begin + _TOGETHER]
                 loss, *both = self._loss(part, range(first + begin, first + begin + len(part)))
                 total += loss.sum().item()
@@ -120,9 +123,9 @@ class PreferenceLearner:
             f"validation_{name}": value for name, value in found.items()
         }
 
-    def show(self, folder: Path) -> Path | None:
+    def show(self, folder: Path, heed: Heed) -> Path | None:
         """A page of samples."""
-        return sheet(folder, self._write()) if self._write is not None else None
+        return sheet(folder, self._write(heed)) if self._write is not None else None
 
     def name(self, row: int) -> str:
         """The row of the pair."""
