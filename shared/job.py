@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
-Role = Literal["output", "preview", "model", "checkpoint", "log", "input"]
+Role = Literal["output", "preview", "model", "checkpoint", "log", "input", "dataset"]
 
 
 MAX_TIME_LIMIT_S = 7 * 86_400.0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from shared.dataset import DatasetSource
     from shared.job import Role
     from shared.library import ModelSource
 
@@ -79,3 +80,6 @@ class JobContext(Protocol):
 
     def model(self, name: str) -> ModelSource:
         """The library model of that name, for this job's owner."""
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The dataset that a `DatasetRef` names, its rows and files on this machine: to be read, not changed."""

@@ -110,6 +110,7 @@ def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document["x-kind"] = {
         "name": kind, "icon": cls.icon, "output": cls.output, "pool": cls.pool, "models": cls.model_tasks(),
         "adapters": cls.adapter_tasks(), "inputs": {field: list(media) for field, media in cls.input_media().items()},
+        "datasets": {field: list(formats) for field, formats in cls.dataset_formats().items()},
     }  # fmt: skip
     return document
 

@@ -1,11 +1,13 @@
 """A job context with a memory instead of a system behind it: records what a kind says, and cancels when told."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from shared import kinds
+from shared.dataset import DatasetSource
 from shared.errors import Cancelled, JobError
 from shared.job import Role
 from shared.kinds.params import Params
@@ -47,6 +49,7 @@ class FakeContext:
     cancel_at: int | None = None
     lean: bool = False
     inputs: dict[str, InputFile] = field(default_factory=dict)
+    datasets: dict[str, DatasetSource] = field(default_factory=dict)
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     saved: list[Saved] = field(default_factory=list)
@@ -92,6 +95,31 @@ class FakeContext:
         if name not in self.models:
             raise JobError("model_missing", f"There is no model “{name}”.")
         return self.models[name]
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The rows that the test put there."""
+        return self.datasets[ref]
+
+    def give_dataset(
+        self,
+        format: str,
+        train: Sequence[Mapping[str, Any]],
+        validation: Sequence[Mapping[str, Any]] = (),
+        test: Sequence[Mapping[str, Any]] = (),
+        files: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Put rows there as a dataset; its name, for the params. `files` are by the names that the rows have."""
+        number = len(self.datasets) + 1
+        name, folder = f"data-{number}@1", self.workdir / f"dataset-{number}"
+        folder.mkdir()
+        for split, rows in {"train": train, "validation": validation, "test": test}.items():
+            lines = [json.dumps({"line": line, **row}) + "\n" for line, row in enumerate(rows, 1)]
+            (folder / f"{split}.jsonl").write_text("".join(lines))
+        for path, content in (files or {}).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        self.datasets[name] = DatasetSource(name.partition("@")[0], 1, format, f"{number:064x}", folder)
+        return name
 
     @property
     def outputs(self) -> list[Saved]:
