@@ -17,6 +17,7 @@ from tests.kinds.training import TrainingContext, report, trained
 SMALL = {"batch_size": 16, "evaluations": 2, "seed": 3}
 KINDS: dict[str, dict[str, Any]] = {
     "train_vae": {"steps": 4, "width": 4, "latent": 4},
+    "train_gan": {"steps": 3, "width": 4, "latent": 4},
 }
 
 

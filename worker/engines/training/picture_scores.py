@@ -36,7 +36,7 @@ class Features:
             rows = torch.linalg.qr(weights.T if width <= before * 9 else weights).Q
             self._layers.append((rows.T if width <= before * 9 else rows).reshape(width, before, 3, 3) * 2**0.5)
             before = width
-        self._project = torch.linalg.qr(torch.randn(self.width, _PROJECTED, generator=dice)).Q
+        self._project: Tensor = torch.linalg.qr(torch.randn(self.width, _PROJECTED, generator=dice)).Q
 
     @property
     def width(self) -> int:
@@ -108,7 +108,9 @@ class Reader:
 class Scores:
     """What made pictures are measured against: held-out pictures where there are enough, or those learned from."""
 
-    def __init__(self, pictures: Pictures, held: Pictures) -> None:
+    def __init__(self, pictures: Pictures, held: Pictures, count: int = 500) -> None:
+        #: Made pictures that are enough to be scored.
+        self.count = count
         self._features = Features()
         against = held if len(held) >= 100 else pictures
         # Far ones, not the first: a dataset may lie in order.

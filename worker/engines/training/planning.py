@@ -72,17 +72,22 @@ class Asked(Protocol):
         """When the name stands for the new version."""
 
 
-def planned(asked: Asked, count: int, seed: int, *, judged_by: str = "validation_loss", **settings: Any) -> Plan:
-    """The plan for so many examples; `settings` go before what was asked for.
+def planned(asked: Asked, count: int, seed: int, *, portion: int | None = None, **settings: Any) -> Plan:
+    """The plan for so many examples.
 
-    A time budget alone has no end in steps: then epochs say how far the schedule reaches at most.
+    Args:
+        asked: how to train.
+        count: examples to learn from.
+        seed: of the run.
+        portion: examples of one step, where that is not the batch size that was asked for.
+        settings: of the plan, before what was asked for.
     """
-    batch = min(asked.batch_size, count)
+    batch = min(portion or asked.batch_size, count)
     steps = asked.steps or steps_of(count, batch, asked.epochs)
     every = evenly(steps, asked.evaluations)
     plan: dict[str, Any] = {
         "batch": batch, "steps": steps, "seed": seed, "at_once": min(asked.at_once or batch, batch),
-        "evaluate_every": every, "show_every": every, "judged_by": judged_by, "patience": asked.patience,
+        "evaluate_every": every, "show_every": every, "patience": asked.patience,
         "keep_best": asked.keep_best, "budget_s": asked.time_budget_s, "checkpoint_s": asked.checkpoint_s,
     }  # fmt: skip
     return Plan(**plan | settings)

@@ -20,8 +20,6 @@ Likelihood = Literal["bernoulli", "gaussian"]
 
 #: Held-out pictures that an evaluation looks at, and how many go through together.
 _JUDGED, _TOGETHER = 2048, 256
-#: Pictures of the prior that are scored.
-_SCORED = 500
 _SHOWN_SEED = 1
 
 
@@ -82,7 +80,7 @@ class VaeLearner:
 
     def evaluate(self) -> Mapping[str, float]:
         """The bound on held-out pictures, in nats a picture, with noise that is always the same; scores of samples."""
-        scored = {} if self.scores is None else self.scores.of(*self.paint(_SCORED, _SHOWN_SEED))
+        scored = {} if self.scores is None else self.scores.of(*self.paint(self.scores.count, _SHOWN_SEED))
         return {**self._bound(), **scored}
 
     def _bound(self) -> Mapping[str, float]:
