@@ -84,7 +84,7 @@ def test_reading_can_be_cancelled(tmp_path: Path):
 def test_a_sheet_shows_small_pictures_enlarged(tmp_path: Path):
     path = sheet([to_image(each) for each in drawn(5).take(range(5), "cpu")], tmp_path / "s.png", columns=3)
 
-    assert Image.open(path).size == (3 * 64, 2 * 64)
+    assert Image.open(path).size == (3 * 66 - 2, 2 * 66 - 2)
 
 
 def test_the_distance_of_two_normal_clouds_is_the_closed_form():

@@ -65,13 +65,14 @@ def test_a_batch_in_pieces_is_the_same_step(at_once: int):
     def stepped(at_once: int) -> tuple[dict[str, float], VaeLearner]:
         torch.manual_seed(0)
         one = learner(mirror=True)
+        one.descent.forget = lambda: None  # so that the gradients can be looked at
         return dict(one.learn(range(10), Moment(0, 0.5, at_once))), one
 
     (whole, first), (pieces, second) = stepped(10), stepped(at_once)
 
     assert pieces == pytest.approx(whole, rel=1e-4)
     for one, other in zip(first.vae.parameters(), second.vae.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=2e-5)
+        assert torch.allclose(one.grad, other.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_it_learns_and_shows_what_it_makes(tmp_path: Path):

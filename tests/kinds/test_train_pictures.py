@@ -18,6 +18,7 @@ SMALL = {"batch_size": 16, "evaluations": 2, "seed": 3}
 KINDS: dict[str, dict[str, Any]] = {
     "train_vae": {"steps": 4, "width": 4, "latent": 4},
     "train_gan": {"steps": 3, "width": 4, "latent": 4},
+    "train_diffusion": {"steps": 3, "width": 8},
 }
 
 

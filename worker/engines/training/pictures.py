@@ -26,6 +26,7 @@ _RESIDENT_SHARE = 0.25
 _SEEN, _APART = 200, 100
 #: Pictures of a sheet, from left to right.
 COLUMNS = 8
+_GAP = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +143,15 @@ def to_bytes(pictures: Tensor) -> Tensor:
 
 
 def sheet(pictures: Sequence[Image.Image], path: Path, columns: int = COLUMNS) -> Path:
-    """The pictures in rows as one PNG, small ones enlarged so that they can be seen."""
+    """The pictures in rows as one PNG, with gaps; small ones are enlarged so that they can be seen."""
     width, height = pictures[0].size
     scale = max(1, 64 // max(width, height))
     columns = min(columns, len(pictures))
     lines = -(-len(pictures) // columns)
-    whole = Image.new(pictures[0].mode, (columns * width * scale, lines * height * scale))
+    wide, high = width * scale + _GAP, height * scale + _GAP
+    whole = Image.new(pictures[0].mode, (columns * wide - _GAP, lines * high - _GAP), "grey")
     for number, picture in enumerate(pictures):
-        place = (number % columns * width * scale, number // columns * height * scale)
+        place = (number % columns * wide, number // columns * high)
         whole.paste(picture.resize((width * scale, height * scale), Image.Resampling.NEAREST), place)
     whole.save(path, "PNG")
     return path
