@@ -41,6 +41,36 @@ def add_model(name: str, source: str, *, url: str | None, key: str | None, **des
     click.echo(f"{added['name']} is in the library")
 
 
+@models.command("show")
+@click.argument("name")
+@site_options
+def show_model(name: str, *, url: str | None, key: str | None) -> None:
+    """Show a model, and the versions of one that was trained here; the name stands for the one with a star."""
+    with connect(url, key) as client:
+        model = client.standing("models", name)
+    click.echo(f"{model['name']}: {model['title']}, for {model['task']}, from {model['source']}")
+    if not model["versions"]:
+        return
+    rows = []
+    for each in model["versions"]:
+        figures, judged = each["figures"], each["figures"].get("judged_by", "")
+        now = "*" if each["number"] == model["version"] else ""
+        before, after = figures.get("before", {}).get(judged), figures.get("after", {}).get(judged)
+        rows.append([f"{each['number']}{now}", judged, before, after, each["lineage"].get("dataset"), each["job_id"]])
+    show.table(["version", "judged by", "before", "after", "dataset", "job"], rows)
+
+
+@models.command("promote")
+@click.argument("name")
+@click.argument("version", type=int)
+@site_options
+def promote_model(name: str, version: int, *, url: str | None, key: str | None) -> None:
+    """Let the name of a trained model stand for another of its versions."""
+    with connect(url, key) as client:
+        client.post(f"/api/models/{name}/promote", {"version": version})
+    click.echo(f"{name} stands for version {version}")
+
+
 @models.command("remove")
 @click.argument("name")
 @site_options

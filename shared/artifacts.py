@@ -55,10 +55,12 @@ def announce(db: Database, sizes: Mapping[str, int]) -> None:
         )
 
 
-def insert_all(connection: Connection, job: Job, new: Sequence[NewArtifact]) -> None:
-    """Write the artifact rows of an attempt, inside the transaction that ends the job."""
-    if new:
-        connection.execute(insert(artifacts), [_row(job, each, position) for position, each in enumerate(new)])
+def insert_all(connection: Connection, job: Job, new: Sequence[NewArtifact]) -> list[str]:
+    """Write the artifact rows of an attempt, inside the transaction that ends the job; their ids."""
+    rows = [_row(job, each, position) for position, each in enumerate(new)]
+    if rows:
+        connection.execute(insert(artifacts), rows)
+    return [row["id"] for row in rows]
 
 
 def show_preview(db: Database, job: Job, preview: NewArtifact) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from shared import artifacts, costs, dependencies, transitions
+from shared import artifacts, costs, dependencies, transitions, versions
 from shared.db import Database
 from shared.job import Job, JobState, Progress, job_from
 from shared.records import jobs
@@ -98,7 +98,10 @@ def finish(
     with db.begin() as connection:
         ended = transitions.follow(connection, transitions.SUCCEED, _held(job) | result)
         if ended is not None:
-            artifacts.insert_all(connection, job, outputs)
+            ids = artifacts.insert_all(connection, job, outputs)
+            for artifact_id, made in zip(ids, outputs, strict=True):
+                if made.role == "model" and "name" in made.meta:
+                    versions.enter(connection, job, artifact_id, made)
             pools = dependencies.follow_end(connection, [ended])
             _settle(connection, [job.id], learn=True)
     if ended is not None:

@@ -152,6 +152,10 @@ class JobError(AtelierError):
         super().__init__(message, code=code, field=field)
 
 
+class Broken(JobError):
+    """The job failed midway, and what it has made until then is worth keeping."""
+
+
 class RetryableError(AtelierError):
     """The job failed for a reason that may pass."""
 

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection, select
 
-from shared import dependencies, kinds, library, transitions
+from shared import dependencies, kinds, library, transitions, versions
 from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
@@ -27,6 +27,7 @@ from shared.ids import is_id, new_ids
 from shared.inputs import Inputs
 from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress, job_from
 from shared.kinds.params import Params
+from shared.kinds.training_params import Training
 from shared.owners import Owner
 from shared.placeholders import placeholders
 from shared.records import devices, jobs
@@ -115,6 +116,8 @@ def check(db: Database, owner_id: str, params: Params, device: str | None = None
         for adapter in getattr(params, name) or ():
             library.check(db, owner_id, adapter.model, task, name)
     Inputs(db, owner_id).check(params)
+    if isinstance(params, Training):
+        versions.check_name(db, owner_id, params.name)
     if device:
         check_device(db, device)
 

@@ -5,7 +5,7 @@ What a source may be, `shared.model_sources` says. Knows no framework: what is i
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import artifacts, model_sources
+from shared import artifacts, model_sources, versions
 from shared.archives import unpack_model
 from shared.db import Database
 from shared.errors import Conflict, Invalid, JobError, NotFound
@@ -41,6 +41,8 @@ class Model:
     size: int | None
     sha256: str | None
     created_at: datetime
+    #: Of a trained model: which of its versions this is.
+    version: int | None = None
 
     @property
     def key(self) -> str:
@@ -67,6 +69,12 @@ class ModelSource:
     cache: Path
     base: str | None = None
     defaults: dict[str, Any] = field(default_factory=dict)
+    version: int | None = None
+
+    @property
+    def pinned(self) -> str:
+        """The name under which exactly this model is found for ever: `name@3` of one that was trained here."""
+        return self.name if self.version is None or "@" in self.name else f"{self.name}@{self.version}"
 
 
 def list_models(db: Database, owner_id: str, task: str | None = None) -> list[Model]:
@@ -78,16 +86,24 @@ def list_models(db: Database, owner_id: str, task: str | None = None) -> list[Mo
 
 
 def get(db: Database, owner_id: str, name: str) -> Model:
-    """The model of this name; the owner's own goes before everybody's.
+    """The model of this name, or of this version where the name says so; the owner's own goes before everybody's.
 
     Raises:
         NotFound: there is none.
     """
+    plain, number = versions.split(name)
     with db.begin() as connection:
-        row = connection.execute(_named(owner_id, name)).first()
-    if row is None:
+        row = connection.execute(_named(owner_id, plain)).first()
+        found = versions.pinned(connection, row.id, number) if row is not None and number is not None else None
+    if row is None or (number is not None and found is None):
         raise NotFound(f"There is no model {name!r} in the library.", code="unknown_model", field="model")
-    return Model(**row._mapping)
+    model = Model(**row._mapping)
+    if found is None:
+        return model
+    return replace(
+        model, source=f"artifact:{found.id}", size=found.size, sha256=found.sha256, version=number,
+        base=found.lineage.get("base"),
+    )  # fmt: skip
 
 
 def tasks(db: Database, owner_id: str) -> dict[str, str]:
@@ -100,13 +116,16 @@ def tasks(db: Database, owner_id: str) -> dict[str, str]:
 
 _TASK = """
 select task from models where name = %(name)s and (owner_id is null or owner_id = %(owner)s)
+and (cast(%(number)s as integer) is null
+     or exists (select from model_versions where model_id = models.id and number = %(number)s))
 order by owner_id is null limit 1
 """
 
 
 def check(db: Database, owner_id: str, name: str, task: str, field: str) -> None:
     """Raises Invalid unless the owner may use a model of this name for this task."""
-    found = db.one(_TASK, {"name": name, "owner": owner_id})
+    plain, number = versions.split(name)
+    found = db.one(_TASK, {"name": plain, "owner": owner_id, "number": number})
     if found is not None and found[0] == task:
         return
     names = [model.name for model in list_models(db, owner_id, task)][:20]
@@ -222,6 +241,7 @@ def resolve(db: Database, storage: Storage, owner_id: str, name: str, cache: Pat
         cache=cache / "derived" / hashlib.sha256(model.key.encode()).hexdigest()[:32],
         base=model.base or about.get("base"),
         defaults=about.get("defaults", {}),
+        version=model.version,
     )
 
 

@@ -348,7 +348,23 @@ models = Table(
     Column("size", BigInteger),
     Column("sha256", Text),
     _when("created_at", now=True),
+    # Of a trained model: the version that its name stands for.
+    Column("version", Integer),
     UniqueConstraint("owner_id", "name", name="uq_models_name", postgresql_nulls_not_distinct=True),
+)
+
+# What training jobs made under a model's name. `lineage` says from what, `figures` how it was judged.
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("model_id", ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("artifact_id", ForeignKey("artifacts.id"), nullable=False),
+    Column("job_id", Text),
+    Column("lineage", JSONB, nullable=False, server_default=_EMPTY),
+    Column("figures", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", now=True),
+    Index("ix_model_versions_artifact", "artifact_id"),
 )
 
 # `next_due` is the first due tick that has not become a run; a paused schedule has none.
@@ -410,4 +426,18 @@ runs = Table(
     Index("ix_runs_job", "job_id", postgresql_where=text("job_id is not null")),
     Index("ix_runs_batch", "batch_id", postgresql_where=text("batch_id is not null")),
     Index("ix_runs_created", "created_at"),
+)
+
+# What an owner thinks of a file that a job made: a thumb up or down, and what it should have been.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("artifact_id", ForeignKey("artifacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner_id", ForeignKey("owners.id"), nullable=False),
+    Column("thumb", SmallInteger),
+    Column("edit", Text),
+    _when("given_at", now=True),
+    CheckConstraint("thumb in (-1, 1)", name="thumb"),
+    CheckConstraint("thumb is not null or edit is not null", name="something"),
+    Index("ix_feedback_owner", "owner_id", "given_at"),
 )

@@ -25,7 +25,7 @@ PAGE_ICONS = (
     "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "dices", "download", "ellipsis",
     "eye-off", "file", "image-up", "images", "info", "key-round", "languages", "layers", "list-checks", "lock",
     "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "shield-check",
-    "sliders-horizontal", "sparkles", "star", "sun", "trash-2", "triangle-alert", "upload",
+    "sliders-horizontal", "sparkles", "star", "sun", "thumbs-down", "thumbs-up", "trash-2", "triangle-alert", "upload",
     "wand-sparkles", "wifi-off", "workflow", "x",
 )  # fmt: skip
 

@@ -9,14 +9,15 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from shared import attempts, claims, devices, kinds, signers
+from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
-from shared.errors import Cancelled, Invalid, JobError, RetryableError, Superseded, TimeLimit, Unavailable
+from shared.errors import Broken, Cancelled, Invalid, JobError, RetryableError, Superseded, TimeLimit, Unavailable
 from shared.ids import new_id
 from shared.job import Job
 from shared.queue import Ringer
@@ -177,6 +178,8 @@ class Runner:
 
     def _conclude_error(self, attempt: Attempt, error: BaseException) -> None:
         match error:
+            case Broken():
+                self._fail(attempt, error.code, str(error), kept=self._kept(attempt))
             case JobError() | Invalid():
                 self._fail(attempt, error.code, str(error))
             case RetryableError() | Unavailable():
@@ -194,13 +197,29 @@ class Runner:
                 passing = isinstance(error, OSError | RuntimeError)
                 self._fail(attempt, "internal", _unexpected(error), error, retryable=passing)
 
+    def _kept(self, attempt: Attempt) -> list[NewArtifact]:
+        """What a broken job leaves, stored; best effort, for the sentence that says why matters more."""
+        try:
+            attempt.upload()
+        except Unavailable:
+            log.exception("what %s made could not be stored", attempt.job_id)
+            return []
+        return attempt.outputs
+
     def _fail(
-        self, attempt: Attempt, code: str, message: str, error: BaseException | None = None, *, retryable: bool = False
+        self,
+        attempt: Attempt,
+        code: str,
+        message: str,
+        error: BaseException | None = None,
+        *,
+        retryable: bool = False,
+        kept: Sequence[NewArtifact] = (),
     ) -> None:
-        logs = []
+        logs = [*kept]
         if error is not None:
             log.error("%s attempt %d failed", attempt.job_id, attempt.job.attempt, exc_info=error)
-            logs = attempt.save_log("".join(traceback.format_exception(error)))
+            logs += attempt.save_log("".join(traceback.format_exception(error)))
         retry_s = self.settings.retry_s
         persist(
             lambda: attempts.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs)

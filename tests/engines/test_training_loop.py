@@ -106,9 +106,11 @@ def test_a_budget_ends_the_run_and_its_schedule_with_it(tmp_path: Path, monkeypa
             return super().learn(rows, moment)
 
     place = Place(tmp_path)
-    outcome = train(Slow(), replace(PLAN, steps=1000, budget_s=20), place)
+    outcome = train(Slow(), replace(PLAN, steps=1000, budget_s=20, evaluate_every=250), place)
 
     assert (outcome.ending, outcome.steps) == ("budget", 20)
+    # Four evaluations were asked for over the run, and the run is as long as the budget.
+    assert sorted(place.points["validation_loss"]) == [0, 5, 10, 15, 20]
     rates = place.points["learning_rate"]
     assert rates[3] > 0.04
     assert rates[20] < 0.001

@@ -22,6 +22,23 @@ class ArtifactBody(Answer):
     meta: dict[str, Any]
 
 
+class FeedbackBody(Answer):
+    """What you said of a result."""
+
+    thumb: Literal["up", "down"] | None
+    edit: str | None
+    given_at: datetime | None
+
+
+class FeedbackRequest(Strict):
+    """What a result is worth to you."""
+
+    thumb: Literal["up", "down"] | None = None
+    edit: str | None = Field(
+        None, max_length=100_000, description="The text as it is right, or of a picture what it shows."
+    )
+
+
 class ArtifactPath(BaseModel):
     """An artifact's id."""
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_range_header
 from werkzeug.wrappers import Response as BaseResponse
 
-from shared import artifacts, gallery
+from shared import artifacts, feedback, gallery
 from shared.errors import NotFound
 from shared.gallery import Item
 from shared.job import Artifact
@@ -21,11 +21,13 @@ from web.api.artifact_bodies import (
     ArtifactPath,
     ArtifactQuery,
     ArtifactsQuery,
+    FeedbackBody,
+    FeedbackRequest,
     ListedArtifactBody,
     ZipRequest,
 )
 from web.api.bodies import ProblemBody
-from web.api.rendering import listed_body
+from web.api.rendering import feedback_body, listed_body
 from web.auth import identity, needs
 from web.site import site
 
@@ -91,6 +93,22 @@ def star(path: ArtifactPath) -> Response:
 def unstar(path: ArtifactPath) -> Response:
     """Take its star away."""
     return json_answer(listed_body(gallery.unstar(site().db, identity().owner.id, path.artifact_id)))
+
+
+@api.put("/<artifact_id>/feedback", responses={200: FeedbackBody})
+@needs("jobs:write")
+def judge(path: ArtifactPath, body: FeedbackRequest) -> Response:
+    """Say what a result is worth: a thumb, an edit that says what it should have been, or neither to take it back."""
+    said = feedback.give(site().db, identity().owner.id, path.artifact_id, body.thumb, body.edit)
+    return json_answer(feedback_body(said))
+
+
+@api.get("/<artifact_id>/feedback", responses={200: FeedbackBody})
+@needs("jobs:read")
+def judged(path: ArtifactPath) -> Response:
+    """What you said of a result."""
+    artifact = artifacts.get(site().db, identity().owner.id, path.artifact_id)
+    return json_answer(feedback_body(feedback.of(site().db, identity().owner.id, [artifact.id]).get(artifact.id)))
 
 
 @api.get("/<artifact_id>/thumbnail", responses={200: {"content": {"image/webp": {"schema": {"type": "string"}}}}})

@@ -1,7 +1,7 @@
 """What goes in and out of the API of models."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -22,7 +22,32 @@ class ModelBody(Answer):
     size: int | None
     sha256: str | None
     mine: bool
+    #: Of a trained model: the version that the name stands for.
+    version: int | None
     created_at: datetime
+
+
+class VersionBody(Answer):
+    """What one training job made under a model's name."""
+
+    number: int
+    artifact_id: str
+    job_id: str | None
+    lineage: dict[str, Any]
+    figures: dict[str, Any]
+    created_at: datetime
+
+
+class KnownModelBody(ModelBody):
+    """A model with its versions."""
+
+    versions: list[VersionBody]
+
+
+class PromoteRequest(Strict):
+    """Which version the name is to stand for."""
+
+    version: int = Field(ge=1)
 
 
 class ModelsBody(Answer):

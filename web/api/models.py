@@ -1,17 +1,26 @@
 """The model library."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
-from shared import library
+from shared import library, versions
 from shared.errors import Forbidden
 from shared.keys import Identity
 from shared.library import Model
 from web.answers import json_answer
 from web.api.bodies import ProblemBody
-from web.api.model_bodies import ModelBody, ModelPath, ModelQuery, ModelRequest, ModelsBody
+from web.api.model_bodies import (
+    KnownModelBody,
+    ModelBody,
+    ModelPath,
+    ModelQuery,
+    ModelRequest,
+    ModelsBody,
+    PromoteRequest,
+)
 from web.auth import identity, needs
 from web.site import site
 
@@ -33,6 +42,21 @@ def index(query: ModelQuery) -> Response:
 def add(body: ModelRequest) -> Response:
     """Put a model into the library. A folder or a package of the server is for its administrator to name."""
     return json_answer(_body(add_for(identity(), body)), 201)
+
+
+@api.get("/<path:name>", responses={200: KnownModelBody})
+@needs("jobs:read")
+def show(path: ModelPath) -> Response:
+    """A model, and the versions of one that was trained here, newest first. `name@3` names one of them."""
+    return json_answer(_known(path.name))
+
+
+@api.post("/<path:name>/promote", responses={200: KnownModelBody})
+@needs("models:write")
+def promote(path: ModelPath, body: PromoteRequest) -> Response:
+    """Let the name of a model that was trained here stand for another of its versions."""
+    versions.promote(site().db, identity().owner.id, path.name, body.version)
+    return json_answer(_known(path.name))
 
 
 @api.delete("/<path:name>", responses={204: None})
@@ -58,6 +82,13 @@ def add_for(who: Identity, asked: ModelRequest) -> Model:
     return library.add(site().db, owner_id, **asked.model_dump())
 
 
+def _known(name: str) -> dict[str, Any]:
+    owner_id = identity().owner.id
+    model = library.get(site().db, owner_id, name)
+    made = versions.of_model(site().db, owner_id, model.name)
+    return _body(model) | {"versions": [asdict(each) | {"created_at": each.created_at.isoformat()} for each in made]}
+
+
 def _body(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
@@ -71,5 +102,6 @@ def _body(model: Model) -> dict[str, Any]:
         "size": model.size,
         "sha256": model.sha256,
         "mine": model.owner_id is not None,
+        "version": model.version,
         "created_at": model.created_at.isoformat(),
     }

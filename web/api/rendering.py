@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.batch import Batch, Result, Tally
 from shared.dependencies import Need
+from shared.feedback import Feedback
 from shared.gallery import Item
 from shared.job import Artifact, Job
 from shared.listing import Position
@@ -200,3 +201,12 @@ def _timings(job: Job) -> dict[str, Any]:
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return round((end - start).total_seconds(), 3) if start and end else None
+
+
+def feedback_body(said: Feedback | None) -> dict[str, Any]:
+    """What somebody said of a result; nothing said is all null."""
+    return {
+        "thumb": said.thumb if said else None,
+        "edit": said.edit if said else None,
+        "given_at": said.given_at.isoformat() if said else None,
+    }

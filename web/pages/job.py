@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import artifacts, dependencies, jobs, kinds, listing, uploads
+from shared import artifacts, dependencies, feedback, jobs, kinds, listing, uploads
 from shared.errors import NotFound
 from shared.job import Job, JobState
 from shared.placeholders import placeholders
@@ -16,6 +16,7 @@ from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
 from web.auth import identity, needs
 from web.pages import progress, repairs
 from web.pages.failures import failure
+from web.pages.judging import to_mend
 from web.pages.login import local_path
 from web.pages.outputs import Outputs, Shown, outputs, shown
 from web.pages.rows import kind_words
@@ -119,6 +120,8 @@ def _seen(job: Job) -> dict[str, Any]:
         "failure": failure(job),
         "repair": repairs.repair(job) if job.state is JobState.FAILED else None,
         "files": files_shown,
+        "judged": feedback.of(here.db, job.owner_id, [each.id for each in files if each.role == "output"]),
+        "to_mend": to_mend,
         "given": _given(job),
         "tail": _tail(files_shown),
         "settings": _settings(job),

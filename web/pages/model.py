@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shared import artifacts, costs, devices, kinds, library
+from shared import artifacts, costs, devices, kinds, library, versions
 from shared.costs import Cost
 from shared.errors import Forbidden, NotFound
 from shared.library import Model
@@ -57,7 +57,19 @@ def show(name: str) -> str:
         speeds=[Speed(kind_words(cost.kind)[0], cost) for cost in costs.of_model(here.db, model.name)],
         on=holders(devices.list_devices(here.db)).get(model.key, []),
         removable=_removable(model),
+        versions=versions.of_model(here.db, owner_id, model.name),
     )
+
+
+@pages.post("/<path:name>/promote")
+@needs("models:write")
+def promote(name: str) -> Response:
+    """Let the name stand for another version."""
+    number = request.form.get("version", "")
+    if not number.isdecimal():
+        raise NotFound("There is no such version.")
+    versions.promote(site().db, identity().owner.id, name, int(number))
+    return redirect(url_for("model.show", name=name), 303)
 
 
 @pages.post("/<path:name>/remove")

@@ -34,12 +34,12 @@ def run(params: TrainDiffusion, ctx: JobContext) -> None:
         pictures,
         held,
         what,
-        descending(params, params.learning_rate),
+        descending(params),
         device=ctx.device,
         seed=ctx.seed,
         tick=ctx.check_cancelled,
     )
-    plan = planned(params, len(pictures), ctx.seed)
+    plan = planned(params, len(pictures), ctx, shows=params.evaluations)
     outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     scores = Scores(pictures, held)

@@ -26,10 +26,14 @@ def run(params: TrainGan, ctx: JobContext) -> None:
         classes=pictures.classes,
     )
     scores, recipe = Scores(pictures, held), RECIPES[params.objective]
+    rate = params.learning_rate or recipe.learning_rate
+    # Pieces of a batch would be other batches to the generator's batch norms: memory has to do for all of it.
+    portion = {"batch_size": params.batch_size * recipe.critic_steps, "at_once": 1}
+    asked = params.model_copy(update=portion | {"learning_rate": rate})
     learner = GanLearner(
         pictures,
         config,
-        descending(params, params.learning_rate or recipe.learning_rate),
+        descending(asked),
         params.objective,
         scores,
         device=ctx.device,
@@ -37,9 +41,7 @@ def run(params: TrainGan, ctx: JobContext) -> None:
         average=params.average,
         mirror=params.mirror,
     )
-    # Pieces of a batch would be other batches to the generator's batch norms: memory has to do for all of it.
-    portion = params.batch_size * recipe.critic_steps
-    plan = planned(params, len(pictures), ctx.seed, portion=portion, at_once=1, judged_by="picture_distance")
+    plan = planned(asked, len(pictures), ctx, judged_by="picture_distance", shows=params.evaluations)
     outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     trained = Trained(

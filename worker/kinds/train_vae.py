@@ -30,7 +30,7 @@ def run(params: TrainVae, ctx: JobContext) -> None:
         pictures,
         held,
         config,
-        descending(params, params.learning_rate),
+        descending(params),
         device=ctx.device,
         seed=ctx.seed,
         scores=scores,
@@ -38,7 +38,7 @@ def run(params: TrainVae, ctx: JobContext) -> None:
         likelihood=params.likelihood,
         mirror=params.mirror,
     )
-    plan = planned(params, len(pictures), ctx.seed)
+    plan = planned(params, len(pictures), ctx, shows=params.evaluations)
     outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     trained = Trained(

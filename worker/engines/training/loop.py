@@ -10,14 +10,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
 
 import torch
 
 from worker.engines.training.descent import Moment, NotFinite
 from worker.engines.training.events import Curves
 from worker.engines.training.order import Order
-from worker.engines.training.plan import Ending, Learner, Outcome, Plan
+from worker.engines.training.plan import Ending, Learner, Outcome, Plan, Surroundings
 from worker.engines.training.state import State, random_state, read_state, set_random_state, write_state
 
 RESUME, BEST = "resume.safetensors", "best.safetensors"
@@ -27,39 +26,6 @@ _CHECKPOINT_SHARE = 0.04
 
 _NAMED = 8
 """Examples of a broken batch that are named."""
-
-
-class Surroundings(Protocol):
-    """What the loop needs of its job's context; see `worker.context.JobContext`."""
-
-    @property
-    def device(self) -> str:
-        """Where the learner computes."""
-
-    @property
-    def workdir(self) -> Path:
-        """Where files may lie."""
-
-    def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
-        """Say how far it is."""
-
-    def metric(self, name: str, value: float, step: int | None = None) -> None:
-        """Record a point of a curve."""
-
-    def save_artifact(self, path: Path, role: Literal["preview"] = "preview", **meta: Any) -> None:
-        """Show what the model makes now."""
-
-    def checkpoint(self, path: Path) -> None:
-        """Store a file so that another attempt finds it."""
-
-    def restore(self, name: str) -> Path | None:
-        """What an earlier attempt stored under this name."""
-
-    def wish(self) -> Literal["pause", "keep", "yield"] | None:
-        """What the loop is asked to do after this step."""
-
-    def step_aside(self) -> None:
-        """End this attempt; another goes on from the checkpoint. Raises."""
 
 
 def train(learner: Learner, plan: Plan, ctx: Surroundings) -> Outcome:
@@ -80,6 +46,7 @@ class _Run:
         self.best: float | None = None
         self.best_step: int | None = None
         self.worse = 0
+        self.passed: dict[str, int] = {}
         self._latest: tuple[int, Mapping[str, float]] | None = None
         self._best_news = False
         self._curves = Curves()
@@ -124,9 +91,9 @@ class _Run:
         plan = self.plan
         if self.step >= plan.steps:
             return None
-        if _due(self.step, plan.evaluate_every) and self._judge():
+        if self._due("judge", plan.evaluate_every) and self._judge():
             return "early"
-        if _due(self.step, plan.show_every):
+        if self._due("show", plan.show_every):
             self._show()
         wish = self.ctx.wish()
         if wish == "keep":
@@ -256,7 +223,7 @@ class _Run:
             "learner": self.learner.state(), "order": self.order.state(), "dice": random_state(self.ctx.device),
             "step": self.step, "spent_s": self._elapsed(), "at_once": self.at_once, "halved": self.halved,
             "before": dict(self.before), "best": self.best, "best_step": self.best_step, "worse": self.worse,
-            "curves": self._curves.state(),
+            "passed": dict(self.passed), "curves": self._curves.state(),
         }  # fmt: skip
 
     def _take(self, state: State) -> None:
@@ -265,6 +232,7 @@ class _Run:
         self.step, self.spent_s = state["step"], state["spent_s"]
         self.at_once, self.halved, self.before = state["at_once"], state["halved"], state["before"]
         self.best, self.best_step, self.worse = state["best"], state["best_step"], state["worse"]
+        self.passed = dict(state["passed"])
         self._curves.restore(state["curves"])
         self._since = time.monotonic()
         set_random_state(state["dice"], self.ctx.device)
@@ -292,6 +260,18 @@ class _Run:
         by_time = self._elapsed() / self.plan.budget_s if self.plan.budget_s else 0.0
         return min(1.0, max(by_steps, by_time))
 
+    def _due(self, what: str, every: int | None) -> bool:
+        """Whether another so many steps are done; under a budget, whether the time of as many of the plan's is."""
+        if every is None:
+            return False
+        passed = self.step // every
+        if self.plan.budget_s is not None:
+            passed = max(passed, int(self._elapsed() / self.plan.budget_s * self.plan.steps / every))
+        if passed <= self.passed.get(what, 0):
+            return False
+        self.passed[what] = passed
+        return True
+
     def _sentence(self) -> str:
         names = [self.learner.name(row) for row in self._rows]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
@@ -308,10 +288,6 @@ class _Run:
             yield
         finally:
             set_random_state(dice, self.ctx.device)
-
-
-def _due(step: int, every: int | None) -> bool:
-    return every is not None and step % every == 0
 
 
 def steps_of(count: int, batch: int, epochs: float) -> int:

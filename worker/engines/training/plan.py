@@ -1,9 +1,9 @@
-"""What a training run is asked to do, and what came of it."""
+"""What a training run is made of: who learns, where, by which plan; and what came of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from worker.engines.training.descent import Moment
 from worker.engines.training.events import Curves
@@ -42,6 +42,39 @@ class Learner(Protocol):
 
     def take(self, weights: State) -> None:
         """Be that model."""
+
+
+class Surroundings(Protocol):
+    """What a run needs of its job's context; see `worker.context.JobContext`."""
+
+    @property
+    def device(self) -> str:
+        """Where the learner computes."""
+
+    @property
+    def workdir(self) -> Path:
+        """Where files may lie."""
+
+    def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
+        """Say how far it is."""
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Record a point of a curve."""
+
+    def save_artifact(self, path: Path, role: Literal["preview"] = "preview", **meta: Any) -> None:
+        """Show what the model makes now."""
+
+    def checkpoint(self, path: Path) -> None:
+        """Store a file so that another attempt finds it."""
+
+    def restore(self, name: str) -> Path | None:
+        """What an earlier attempt stored under this name."""
+
+    def wish(self) -> Literal["pause", "keep", "yield"] | None:
+        """What the loop is asked to do after this step."""
+
+    def step_aside(self) -> None:
+        """End this attempt; another goes on from the checkpoint. Raises."""
 
 
 @dataclass(frozen=True)

@@ -1,100 +1,51 @@
-"""A plan of what was asked for: the fields that every training kind has, and the examples that there are."""
+"""From what a person asked for to a plan, and to how to descend."""
 
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
+from shared.kinds.training_params import Training
 from worker.engines.training.descent import Descending
 from worker.engines.training.loop import evenly, steps_of
 from worker.engines.training.plan import Plan
-from worker.engines.training.rates import Schedule
 
 
-class Asked(Protocol):
-    """How to train, as the params of a kind say it; see `shared.kinds.training_params.Training`."""
-
-    @property
-    def name(self) -> str:
-        """Of the model that comes of it."""
+class Placed(Protocol):
+    """What of a job's context a plan depends on."""
 
     @property
-    def epochs(self) -> float:
-        """How many times through the data."""
+    def seed(self) -> int:
+        """The dice's."""
 
     @property
-    def steps(self) -> int | None:
-        """Steps instead of epochs."""
-
-    @property
-    def time_budget_s(self) -> float | None:
-        """Seconds after which to stop."""
-
-    @property
-    def batch_size(self) -> int:
-        """Examples of a step."""
-
-    @property
-    def at_once(self) -> int | None:
-        """Examples that go through together; None for the whole batch."""
-
-    @property
-    def schedule(self) -> Schedule:
-        """How the learning rate falls."""
-
-    @property
-    def warm_up(self) -> float:
-        """The share in which it rises."""
-
-    @property
-    def weight_decay(self) -> float:
-        """Of matrices, not of biases."""
-
-    @property
-    def clip(self) -> float | None:
-        """The longest gradient."""
-
-    @property
-    def evaluations(self) -> int:
-        """How often to judge."""
-
-    @property
-    def patience(self) -> int | None:
-        """Evaluations without a better one."""
-
-    @property
-    def keep_best(self) -> bool:
-        """Whether the best is the result."""
-
-    @property
-    def checkpoint_s(self) -> float:
-        """Seconds between checkpoints."""
-
-    @property
-    def promote(self) -> Literal["if_better", "always", "never"]:
-        """When the name stands for the new version."""
+    def lean(self) -> bool:
+        """Whether memory ran out before."""
 
 
-def planned(asked: Asked, count: int, seed: int, *, portion: int | None = None, **settings: Any) -> Plan:
-    """The plan for so many examples.
-
-    Args:
-        asked: how to train.
-        count: examples to learn from.
-        seed: of the run.
-        portion: examples of one step, where that is not the batch size that was asked for.
-        settings: of the plan, before what was asked for.
-    """
-    batch = min(portion or asked.batch_size, count)
-    steps = asked.steps or steps_of(count, batch, asked.epochs)
-    every = evenly(steps, asked.evaluations)
-    plan: dict[str, Any] = {
-        "batch": batch, "steps": steps, "seed": seed, "at_once": min(asked.at_once or batch, batch),
-        "evaluate_every": every, "show_every": every, "patience": asked.patience,
-        "keep_best": asked.keep_best, "budget_s": asked.time_budget_s, "checkpoint_s": asked.checkpoint_s,
-    }  # fmt: skip
-    return Plan(**plan | settings)
-
-
-def descending(asked: Asked, learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> Descending:
-    """How to descend, as asked for, at that rate."""
-    return Descending(
-        learning_rate, asked.schedule, asked.warm_up, decay=asked.weight_decay, betas=betas, clip=asked.clip
+def planned(
+    asked: Training, count: int, ctx: Placed, *, judged_by: str = "validation_loss", less_is_better: bool = True,
+    shows: int | None = None,
+) -> Plan:  # fmt: skip
+    """The plan for so many examples; `shows` is how often the run shows what it makes."""
+    steps = asked.steps or steps_of(count, asked.batch_size, asked.epochs)
+    at_once = min(asked.at_once or asked.batch_size, asked.batch_size)
+    return Plan(
+        batch=asked.batch_size,
+        steps=steps,
+        seed=ctx.seed,
+        at_once=max(1, at_once // 2) if ctx.lean else at_once,
+        evaluate_every=evenly(steps, asked.evaluations),
+        show_every=evenly(steps, shows) if shows else None,
+        judged_by=judged_by,
+        less_is_better=less_is_better,
+        patience=asked.patience,
+        keep_best=asked.keep_best,
+        budget_s=asked.time_budget_s,
+        checkpoint_s=asked.checkpoint_s,
     )
+
+
+def descending(asked: Training, betas: tuple[float, float] = (0.9, 0.999)) -> Descending:
+    """How to descend."""
+    return Descending(
+        learning_rate=asked.learning_rate, schedule=asked.schedule, warm_up=asked.warm_up, decay=asked.weight_decay,
+        betas=betas, clip=asked.clip,
+    )  # fmt: skip

@@ -1,13 +1,14 @@
 """What a training run hands over: the model as an archive for the library, a report, and its curves as events."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from shared.errors import JobError
+from shared.errors import Broken
 from worker.engines.training.plan import Outcome, Plan
 
 if TYPE_CHECKING:
@@ -56,11 +57,12 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
     """Save report, events and model.
 
     Raises:
-        JobError: the run broke; what there was of it has been saved before.
+        Broken: the run broke; what there was of it has been saved before.
     """
     report = ctx.workdir / "report.json"
     figures = {each.name: getattr(outcome, each.name) for each in fields(outcome) if each.name != "curves"}
     judged = {"judged_by": plan.judged_by, "less_is_better": plan.less_is_better}
+    figures |= {"before": _finite(outcome.before), "after": _finite(outcome.after)}
     report.write_text(json.dumps({**figures, **judged, **trained.shown}, indent=1, ensure_ascii=False))
     ctx.save_artifact(report, media_type="application/json")
     ctx.save_artifact(outcome.curves.write(ctx.workdir / "events"), role="log", media_type="application/octet-stream")
@@ -73,19 +75,19 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
         media_type="application/zip",
         name=trained.name,
         task=trained.task,
-        base=trained.base.name if trained.base and trained.needs_base else None,
-        trained_from=f"{trained.base.name}@{trained.base.revision}" if trained.base else None,
+        base=trained.base.pinned if trained.base and trained.needs_base else None,
+        trained_from=trained.base.pinned if trained.base else None,
         dataset=trained.dataset,
         dataset_sha256=trained.dataset_sha256,
         promote=trained.promote,
-        before=dict(outcome.before),
-        after=dict(outcome.after),
+        before=_finite(outcome.before),
+        after=_finite(outcome.after),
         **judged,
     )
     for name in ("steps", "epochs", "seconds", "at_once"):
         ctx.metric("examples_at_once" if name == "at_once" else f"training_{name}", getattr(outcome, name))
     if outcome.broken is not None:
-        raise JobError("not_finite", outcome.broken)
+        raise Broken("not_finite", outcome.broken)
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -99,11 +101,16 @@ def pack(folder: Path, archive: Path) -> None:
                     copy.write(block)
 
 
+def _finite(figures: Mapping[str, float]) -> dict[str, float]:
+    # Postgres, like JSON, knows no other numbers.
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
 def _describe(trained: Trained) -> None:
     path = trained.folder / "atelier.json"
     about = json.loads(path.read_text()) if path.is_file() else {}
     if trained.base is not None and trained.needs_base:
-        about["base"] = trained.base.name
+        about["base"] = trained.base.pinned
     if trained.defaults:
         about["defaults"] = about.get("defaults", {}) | dict(trained.defaults)
     if about:
