@@ -23,7 +23,10 @@ class TrainGan(PictureTraining):
     presets: ClassVar[list[Preset]] = [
         Preset("In two minutes", _PICTURES | {"size": 16, "width": 16, "time_budget_s": 120}),
         Preset("Usual", _PICTURES | {"epochs": 100}),
-        Preset("As in the DCGAN paper", _PICTURES | {"objective": "bce", "size": 64, "width": 64, "latent": 100}),
+        Preset(
+            "As in the DCGAN paper",
+            _PICTURES | {"objective": "bce", "size": 64, "width": 64, "latent": 100, "learning_rate": 2e-4},
+        ),
         Preset("Wasserstein, with gradient penalty", _PICTURES | {"objective": "wgan_gp", "width": 64, "epochs": 200}),
         Preset("Without classes", _PICTURES | {"conditional": False, "epochs": 100}),
     ]

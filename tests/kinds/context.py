@@ -102,7 +102,7 @@ class FakeContext:
 
     def give_dataset(
         self,
-        format: str,
+        format_: str,
         train: Sequence[Mapping[str, Any]],
         validation: Sequence[Mapping[str, Any]] = (),
         test: Sequence[Mapping[str, Any]] = (),
@@ -118,7 +118,7 @@ class FakeContext:
         for path, content in (files or {}).items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
-        self.datasets[name] = DatasetSource(name.partition("@")[0], 1, format, f"{number:064x}", folder)
+        self.datasets[name] = DatasetSource(name.partition("@")[0], 1, format_, f"{number:064x}", folder)
         return name
 
     @property
