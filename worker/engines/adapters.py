@@ -58,7 +58,7 @@ def adapted(pipe: Any, adapters: Sequence[Adapter], base: ModelSource) -> Iterat
 
 def _hold(pipe: Any, source: ModelSource, base: ModelSource, *, wanted: Sequence[str]) -> None:
     """Load the adapter where the pipeline does not hold it yet."""
-    if source.base and source.base != base.name:
+    if source.base and source.base not in {base.name, base.pinned}:
         raise JobError(
             "wrong_base",
             f"The adapter “{source.name}” is for “{source.base}”, not for “{base.name}”.",

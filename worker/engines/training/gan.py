@@ -31,8 +31,8 @@ class Recipe:
     """What goes with a loss: the rate and betas of both optimisers, and steps of the critic for one of the generator.
 
     `bce` is Radford et al.'s (arXiv:1511.06434), with spectral norm in place of the discriminator's batch norm;
-    `wgan_gp` Gulrajani et al.'s (arXiv:1704.00028); `hinge` Miyato et al.'s (arXiv:1802.05957). The papers' rates (2e-4,
-    1e-4 and 2e-4) are for hundreds of thousands of steps on large pictures; these are for thousands on small ones.
+    `wgan_gp` Gulrajani et al.'s (arXiv:1704.00028); `hinge` Miyato et al.'s (arXiv:1802.05957). The papers' rates, of
+    1e-4 and 2e-4, are for hundreds of thousands of steps on large pictures; these are for thousands on small ones.
     """
 
     learning_rate: float

@@ -137,6 +137,11 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(value.squeeze(-1) if value.shape[-1] == 1 else value)
 
 
+def from_images(images: Sequence[Image.Image]) -> Tensor:
+    """Pictures of one size as bytes [N, 3, height, width]."""
+    return torch.stack([_bytes(image.convert("RGB")) for image in images])
+
+
 def to_bytes(pictures: Tensor) -> Tensor:
     """Pictures in -1 to 1 as bytes."""
     return ((pictures.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
