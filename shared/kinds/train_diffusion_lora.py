@@ -106,14 +106,14 @@ class TrainDiffusionLora(Training):
     mirror: Mirror = False
     fitting: Fitting = "crop"
     sample_prompts: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=500)], ...],
+        list[Annotated[str, Field(min_length=1, max_length=500)]],
         Field(
             title="Sample prompts",
             description="Painted again and again while it learns, by the same seeds. Empty takes some captions.",
             max_length=8,
             json_schema_extra=ui("lines", advanced=True),
         ),
-    ] = ()
+    ] = []  # noqa: RUF012 - pydantic copies defaults
     compared: Annotated[
         int,
         Field(

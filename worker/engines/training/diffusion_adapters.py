@@ -1,5 +1,6 @@
 """Teaching a diffusion model something new by an adapter: LoRA on its UNet's attention, maybe with its class kept."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +180,7 @@ class AdapterLearner:
             unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)),
             unet_lora_adapter_metadata=about,
         )
+        _in_order(folder / "pytorch_lora_weights.safetensors")
         return folder
 
     def name(self, row: int) -> str:
@@ -201,3 +203,12 @@ class AdapterLearner:
     def take(self, weights: State) -> None:
         """Be that adapter."""
         put_weights(self._module, weights)
+
+
+def _in_order(path: Path) -> None:
+    """The safetensors file with its header in order: the library writes what it says of itself in any."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[end:])
