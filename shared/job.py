@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
+Wish = Literal["pause", "keep"]
 Role = Literal["output", "preview", "model", "checkpoint", "log", "input", "dataset"]
 
 
@@ -85,6 +86,9 @@ class Job:
     #: Whether it is queued but waits for other jobs to succeed, and whether others wait for it.
     waits: bool = False
     needed: bool = False
+    #: What a running training is asked to do; and whether it is queued but held back until somebody resumes it.
+    wish: Wish | None = None
+    held: bool = False
 
     @property
     def done(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection, select
 
-from shared import dependencies, kinds, library, transitions, versions
+from shared import artifacts, dependencies, kinds, library, transitions, versions
 from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
@@ -134,6 +134,7 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
             row = transitions.follow(connection, arrow, {"job": job_id, "owner": owner_id})
             if row is not None:
                 dependencies.follow_end(connection, [row])
+                artifacts.drop_checkpoints(connection, [job_id])
                 return job_from(row)
         job = _owned(connection, owner_id, job_id)
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from shared.dataset import DatasetSource
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shared.library import ModelSource
 
 T = TypeVar("T")
+
+Wanted = Literal["pause", "keep", "yield"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,24 @@ class JobContext(Protocol):
 
     def check_cancelled(self) -> None:
         """Raise what `progress` would raise; for places that have nothing to report."""
+
+    def checkpoint(self, path: Path) -> None:
+        """Store a file at once, in the place of this job's earlier one of that name; a later attempt may restore it.
+
+        Raises Superseded where another attempt owns the job. A checkpoint goes when its job has succeeded.
+        """
+
+    def restore(self, name: str) -> Path | None:
+        """What any attempt of this job stored last under this name, in the work folder; None if there is nothing."""
+
+    def wish(self) -> Wanted | None:
+        """What a training is asked to do at the end of a step.
+
+        `keep`: stop now, keep the best, succeed. `pause` and `yield`: store a checkpoint, then step aside.
+        """
+
+    def step_aside(self) -> None:
+        """End this attempt and make room; the job goes on later, with a new attempt. Raises StoodAside."""
 
     def input(self, ref: str) -> InputFile:
         """An artifact of the same owner: uploaded, or made by an earlier job."""

@@ -20,7 +20,9 @@ from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
 from shared.kinds.training_params import TRAINING
 
-_NOT_KINDS = {"diffusion_params", "language_params", "params", "reading_params", "training_params"}
+_NOT_KINDS = {
+    "diffusion_params", "language_params", "params", "picture_training_params", "reading_params", "training_params"
+}  # fmt: skip
 _fixed: dict[str, bool] = {}
 
 
@@ -30,6 +32,7 @@ def extend(folder: Path) -> None:
     if path not in __path__:
         __path__.append(path)
     names.cache_clear()
+    training.cache_clear()
     importlib.invalidate_caches()
 
 
@@ -42,6 +45,12 @@ def names() -> list[str]:
     if twice:
         raise RuntimeError(f"Kinds declared twice: {', '.join(twice)}. Rename one file of each, in {list(__path__)}.")
     return sorted(set(found) - _NOT_KINDS)
+
+
+@cache
+def training() -> tuple[str, ...]:
+    """The kinds that train."""
+    return tuple(kind for kind in names() if params_class(kind).trains)
 
 
 @cache

@@ -63,6 +63,8 @@ class Params(BaseModel):
     #: A job whose progress stands still for this long is taken for hung.
     stall_s: ClassVar[float] = 300
     time_limit_s: ClassVar[float] = 3600
+    #: Whether it trains: it can be paused, keeps checkpoints, and makes room for jobs that somebody waits for.
+    trains: ClassVar[bool] = False
     #: No starter does this: examples and presets run once the owner has added a model and chosen it.
     needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.

@@ -66,7 +66,13 @@ AtOnce = Annotated[
 
 LearningRate = Annotated[
     float,
-    Field(title="Learning rate", gt=0, le=1, json_schema_extra=ui("number", advanced=True)),
+    Field(
+        title="Learning rate",
+        description="How far a step goes.",
+        gt=0,
+        le=1,
+        json_schema_extra=ui("number", advanced=True),
+    ),
 ]
 
 RateSchedule = Annotated[
@@ -91,7 +97,13 @@ WarmUp = Annotated[
 
 WeightDecay = Annotated[
     float,
-    Field(title="Weight decay", ge=0, le=1, json_schema_extra=ui("number", advanced=True, step=0.01)),
+    Field(
+        title="Weight decay",
+        description="How strongly large weights are pulled to nothing.",
+        ge=0,
+        le=1,
+        json_schema_extra=ui("number", advanced=True, step=0.01),
+    ),
 ]
 
 Clip = Annotated[
@@ -173,6 +185,7 @@ class Training(Params):
 
     output = "model"
     stall_s: ClassVar[float] = 1800
+    trains: ClassVar[bool] = True
     time_limit_s: ClassVar[float] = 7 * 86_400.0
 
     name: ModelName

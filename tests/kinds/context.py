@@ -1,18 +1,19 @@
 """A job context with a memory instead of a system behind it: records what a kind says, and cancels when told."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from shared import kinds
 from shared.dataset import DatasetSource
-from shared.errors import Cancelled, JobError
+from shared.errors import Cancelled, JobError, StoodAside
 from shared.job import Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
-from worker.context import InputFile
+from worker.context import InputFile, Wanted
 from worker.kinds import run_function
 
 T = TypeVar("T")
@@ -53,6 +54,11 @@ class FakeContext:
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     saved: list[Saved] = field(default_factory=list)
+    #: The curves: by name, the value of each step. The checkpoints: by name, the bytes; `again` hands them on.
+    points: dict[str, dict[int, float]] = field(default_factory=dict)
+    checkpoints: dict[str, bytes] = field(default_factory=dict)
+    #: What a training is asked to do once so many steps are done; each is heard once.
+    wishes: dict[int, Wanted] = field(default_factory=dict)
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Record; cancel when the step has come."""
@@ -61,8 +67,10 @@ class FakeContext:
             raise Cancelled
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
-        """Record the last value."""
+        """Record the last value, and the point if it is a number."""
         self.metrics[name] = float(value)
+        if step is not None and math.isfinite(value):
+            self.points.setdefault(name, {})[step] = float(value)
 
     def check_cancelled(self) -> None:
         """Raise once a cancelled step has been reached."""
@@ -72,6 +80,31 @@ class FakeContext:
     def input(self, ref: str) -> InputFile:
         """The file that the test put there."""
         return self.inputs[ref]
+
+    def checkpoint(self, path: Path) -> None:
+        """Keep the bytes."""
+        self.checkpoints[path.name] = path.read_bytes()
+
+    def restore(self, name: str) -> Path | None:
+        """The bytes as a file of the work folder."""
+        if name not in self.checkpoints:
+            return None
+        path = self.workdir / name
+        path.write_bytes(self.checkpoints[name])
+        return path
+
+    def wish(self) -> Wanted | None:
+        """What was planned for this step."""
+        return self.wishes.pop(self.steps[-1][0] if self.steps else 0, None)
+
+    def step_aside(self) -> NoReturn:
+        """End the attempt."""
+        raise StoodAside
+
+    def again(self, workdir: Path, **changes: Any) -> "FakeContext":
+        """The context of the next attempt: checkpoints and curves stay, what was saved does not."""
+        fresh: dict[str, Any] = {"steps": [], "metrics": {}, "saved": [], "wishes": {}, "cancel_at": None}
+        return replace(self, workdir=workdir, **fresh | changes)
 
     def give(self, path: Path, media_type: str, number: int = 0) -> str:
         """Put a file there as an artifact; its id, for the params."""

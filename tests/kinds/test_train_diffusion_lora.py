@@ -12,9 +12,9 @@ from tests.engines.library import Library, source
 from tests.engines.picture_sets import as_rows, drawn
 from tests.kinds.context import FakeContext, run
 from tests.kinds.pictures import pixels_of
-from tests.kinds.training import TrainingContext, report, trained
+from tests.kinds.training import report, trained
 
-Context = Callable[..., TrainingContext]
+Context = Callable[..., FakeContext]
 FEW: dict[str, Any] = {
     "name": "mine", "model": "tiny-sd", "dataset": "data-1@1", "steps": 3, "batch_size": 2, "rank": 4,
     "learning_rate": 0.01, "size": 16, "compared": 2, "evaluations": 1, "sample_prompts": ["a square"], "seed": 3,
@@ -25,10 +25,10 @@ FEW: dict[str, Any] = {
 def context(library: Library, tmp_path: Path) -> Context:
     """A context with a dataset of captioned squares and bars, and one of classes."""
 
-    def make(**settings: Any) -> TrainingContext:
+    def make(**settings: Any) -> FakeContext:
         folder = tmp_path / f"job-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        ctx = TrainingContext(folder, library, **settings)
+        ctx = FakeContext(folder, library, **settings)
         rows, files = as_rows(drawn(10, 16), "a {} on black")
         ctx.give_dataset("captioned", rows[:8], rows[8:], files=files)
         rows, files = as_rows(drawn(4, 16))
@@ -68,12 +68,12 @@ def test_a_class_is_kept_and_made_once(context: Context):
     ctx = context()
     settings = FEW | {"dataset": "data-2@1", "prompt": "sks {}", "class_prompt": "a bar", "class_images": 2}
     run("train_diffusion_lora", ctx, **settings)
-    kept = ctx.store["class.safetensors"]
+    kept = ctx.checkpoints["class.safetensors"]
     made = [step for step in ctx.steps if step[2].startswith("Picture ")]
     assert [step[2] for step in made] == ["Picture 1 of 2 of the class", "Picture 2 of 2 of the class"]
 
     again = context()
-    again.store["class.safetensors"] = kept
+    again.checkpoints["class.safetensors"] = kept
     run("train_diffusion_lora", again, **settings)
     assert not any(step[2].startswith("Picture ") for step in again.steps)
     files = [next(saved.data for saved in each.saved if saved.role == "model") for each in (ctx, again)]

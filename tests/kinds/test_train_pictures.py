@@ -12,7 +12,7 @@ from tests.engines.library import Library
 from tests.engines.picture_sets import as_rows, drawn
 from tests.kinds.context import FakeContext, run
 from tests.kinds.pictures import image_of, pixels_of
-from tests.kinds.training import TrainingContext, report, trained
+from tests.kinds.training import report, trained
 
 SMALL = {"batch_size": 16, "evaluations": 2, "seed": 3}
 KINDS: dict[str, dict[str, Any]] = {
@@ -23,13 +23,13 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def context(library: Library, tmp_path: Path) -> Callable[..., TrainingContext]:
+def context(library: Library, tmp_path: Path) -> Callable[..., FakeContext]:
     """A context with a dataset of squares and bars."""
 
-    def make(**settings: Any) -> TrainingContext:
+    def make(**settings: Any) -> FakeContext:
         folder = tmp_path / f"job-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        ctx = TrainingContext(folder, library, **settings)
+        ctx = FakeContext(folder, library, **settings)
         rows, files = as_rows(drawn(60))
         ctx.give_dataset("classed", rows[:48], rows[48:], files=files)
         return ctx
@@ -43,7 +43,7 @@ def teach(kind: str, ctx: FakeContext, **settings: Any) -> FakeContext:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_trained_is_sampled_by_class(context: Callable[..., TrainingContext], tmp_path: Path, kind: str):
+def test_what_was_trained_is_sampled_by_class(context: Callable[..., FakeContext], tmp_path: Path, kind: str):
     ctx = teach(kind, context())
     meta, models = trained(ctx, tmp_path / "model")
 
@@ -59,7 +59,7 @@ def test_what_was_trained_is_sampled_by_class(context: Callable[..., TrainingCon
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_model(context: Callable[..., TrainingContext], kind: str):
+def test_the_same_seed_gives_the_same_model(context: Callable[..., FakeContext], kind: str):
     def made(seed: int) -> bytes:
         ctx = teach(kind, context(), seed=seed)
         return next(saved.data for saved in ctx.saved if saved.role == "model")
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_model(context: Callable[..., TrainingConte
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_classes_none_are_learned(context: Callable[..., TrainingContext], tmp_path: Path, kind: str):
+def test_without_classes_none_are_learned(context: Callable[..., FakeContext], tmp_path: Path, kind: str):
     _, models = trained(teach(kind, context(), conditional=False), tmp_path / "model")
     (tmp_path / "sampling").mkdir()
     sampled = run("sample_image", FakeContext(tmp_path / "sampling", models), model="mine", images=1)
@@ -78,7 +78,7 @@ def test_without_classes_none_are_learned(context: Callable[..., TrainingContext
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_cancelled_within_a_step(context: Callable[..., TrainingContext], kind: str):
+def test_it_is_cancelled_within_a_step(context: Callable[..., FakeContext], kind: str):
     ctx = context(cancel_at=2)
     with pytest.raises(Cancelled):
         teach(kind, ctx)

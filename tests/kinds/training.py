@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,6 @@ from zipfile import ZipFile
 from shared.library import ModelSource
 from tests.engines.library import source
 from tests.kinds.context import FakeContext
-
-
-@dataclass
-class TrainingContext(FakeContext):
-    """A context that keeps checkpoints."""
-
-    store: dict[str, bytes] = field(default_factory=dict)
-
-    def checkpoint(self, path: Path) -> None:
-        """Keep the bytes."""
-        self.store[path.name] = path.read_bytes()
-
-    def restore(self, name: str) -> Path | None:
-        """The bytes as a file."""
-        if name not in self.store:
-            return None
-        (self.workdir / name).write_bytes(self.store[name])
-        return self.workdir / name
-
-    def wish(self) -> None:
-        """Go on."""
-
-    def step_aside(self) -> None:
-        """Nobody asks for it."""
 
 
 def report(ctx: FakeContext) -> dict[str, Any]:

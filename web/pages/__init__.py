@@ -121,6 +121,7 @@ def register(app: Flask) -> None:
         recent_files=attached.recent,
         signed_in=lambda: "identity" in g,
         state_word=wording.state_word,
+        job_word=wording.job_word,
         theme=_theme,
         uses_of=usable.uses,
     )

@@ -40,7 +40,7 @@ def run(params: TrainDiffusion, ctx: JobContext) -> None:
         tick=ctx.check_cancelled,
     )
     plan = planned(params, len(pictures), ctx, shows=params.evaluations)
-    outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
+    outcome = train(learner, plan, ctx)
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     scores = Scores(pictures, held)
     found = scores.of(*learner.paint(_SCORED, seed=1))

@@ -59,7 +59,7 @@ def run(params: TrainDiffusionLora, ctx: JobContext) -> None:
     _save_samples(learner, "before.png", ctx)
     before = _compared(params, learner, scores)
     plan = planned(params, len(pictures), ctx, shows=params.evaluations)
-    outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
+    outcome = train(learner, plan, ctx)
     _save_samples(learner, "after.png", ctx)
     outcome.before = {**outcome.before, **before}
     outcome.after = {**outcome.after, **_compared(params, learner, scores)}
@@ -99,7 +99,7 @@ def _called(pictures: Pictures, prompt: str | None) -> Pictures:
 def _prior(params: TrainDiffusionLora, learner: AdapterLearner, ctx: JobContext) -> Pictures:
     """Pictures of the class to keep: those of an earlier attempt, or made now."""
     prompt, count = str(params.class_prompt), params.class_images
-    found = ctx.restore(_PRIOR)  # type: ignore[attr-defined]  # until contexts keep checkpoints
+    found = ctx.restore(_PRIOR)
     if found is not None:
         pixels: torch.Tensor = read_state(found)["pixels"]
     else:
@@ -110,7 +110,7 @@ def _prior(params: TrainDiffusionLora, learner: AdapterLearner, ctx: JobContext)
         pixels = from_images(made)
         path: Path = ctx.workdir / _PRIOR
         write_state(path, {"pixels": pixels})
-        ctx.checkpoint(path)  # type: ignore[attr-defined]
+        ctx.checkpoint(path)
     names = [f"class image {number + 1}" for number in range(len(pixels))]
     return Pictures(pixels=pixels, names=names, captions=[prompt] * len(pixels))
 

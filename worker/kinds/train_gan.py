@@ -42,7 +42,7 @@ def run(params: TrainGan, ctx: JobContext) -> None:
         mirror=params.mirror,
     )
     plan = planned(asked, len(pictures), ctx, judged_by="picture_distance", shows=params.evaluations)
-    outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
+    outcome = train(learner, plan, ctx)
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     trained = Trained(
         name=params.name,

@@ -39,7 +39,7 @@ def run(params: TrainVae, ctx: JobContext) -> None:
         mirror=params.mirror,
     )
     plan = planned(params, len(pictures), ctx, shows=params.evaluations)
-    outcome = train(learner, plan, ctx)  # type: ignore[arg-type]  # until contexts keep checkpoints
+    outcome = train(learner, plan, ctx)
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     trained = Trained(
         name=params.name,
