@@ -18,7 +18,7 @@ class TrainDiffusion(PictureTraining):
     summary: ClassVar[str] = "Trains a small diffusion model on your pictures, from nothing, to make more like them."
     icon: ClassVar[str] = "shapes"
     examples: ClassVar[list[dict[str, Any]]] = [
-        _PICTURES | {"steps": 3, "size": 8, "width": 8, "batch_size": 8, "seed": 1},
+        _PICTURES | {"steps": 3, "size": 8, "width": 8, "batch_size": 8, "scored": 0, "seed": 1},
     ]
     presets: ClassVar[list[Preset]] = [
         Preset("In three minutes", _PICTURES | {"size": 16, "width": 16, "batch_size": 32, "time_budget_s": 180}),
@@ -95,6 +95,16 @@ class TrainDiffusion(PictureTraining):
             json_schema_extra=ui("number", advanced=True, step=0.0001),
         ),
     ] = 0.999
+    scored: Annotated[
+        int,
+        Field(
+            title="Scored pictures",
+            description="Pictures that the finished model makes to be scored; fewer take less time.",
+            ge=0,
+            le=10_000,
+            json_schema_extra=ui("number", advanced=True),
+        ),
+    ] = 200
     epochs: Epochs = 100
     batch_size: BatchSize = 64
     learning_rate: LearningRate = 1e-3

@@ -10,9 +10,6 @@ from worker.engines.training.pictures import Reading
 from worker.engines.training.planning import descending, planned
 from worker.engines.training.result import Trained, hand_over
 
-#: Pictures that the finished model is scored by: fewer than of models that make them in one pass.
-_SCORED = 200
-
 
 def run(params: TrainDiffusion, ctx: JobContext) -> None:
     """Read the pictures, train, score, save."""
@@ -43,7 +40,7 @@ def run(params: TrainDiffusion, ctx: JobContext) -> None:
     outcome = train(learner, plan, ctx)
     ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
     scores = Scores(pictures, held)
-    found = scores.of(*learner.paint(_SCORED, seed=1))
+    found = scores.of(*learner.paint(params.scored, seed=1)) if params.scored > 1 else {}
     for name, value in found.items():
         ctx.metric(name, value)
     outcome.after = {**outcome.after, **found}
