@@ -1,8 +1,8 @@
 """Params of `train_diffusion_lora`."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
 from shared.kinds.picture_training_params import Fitting, Mirror
@@ -25,6 +25,8 @@ class TrainDiffusionLora(Training):
         Preset("One subject, its kind kept", _PICTURES | {
             "prompt": "a photo of sks dog", "class_prompt": "a photo of a dog", "steps": 500, "rank": 32}),
         Preset("Strong, for many pictures", _PICTURES | {"rank": 64, "alpha": 64, "epochs": 10}),
+        Preset("A new word", _PICTURES | {
+            "method": "textual_inversion", "word": "<my-thing>", "begins_as": "toy", "learning_rate": 5e-3, "steps": 1000}),
         Preset("In three minutes on a CPU", _PICTURES | {"rank": 8, "learning_rate": 1e-3, "time_budget_s": 180}),
     ]  # fmt: skip
 
@@ -32,6 +34,14 @@ class TrainDiffusionLora(Training):
     dataset: Annotated[
         str, DatasetRef("captioned", "classed", description="Pictures with captions, or in class folders.")
     ]
+    method: Annotated[
+        Literal["lora", "textual_inversion"],
+        Field(
+            title="Method",
+            description="LoRA changes how the model paints; textual inversion teaches it one new word alone.",
+            json_schema_extra=ui("segment"),
+        ),
+    ] = "lora"
     prompt: Annotated[
         str | None,
         Field(
@@ -72,6 +82,36 @@ class TrainDiffusionLora(Training):
             json_schema_extra=ui("number", advanced=True, step=0.1),
         ),
     ] = 1.0
+    word: Annotated[
+        str,
+        Field(
+            title="New word",
+            description="For textual inversion: what the pictures show, to be used in prompts afterwards.",
+            pattern=r"^[^\s{}]+$",
+            max_length=60,
+            json_schema_extra=ui("text", advanced=True),
+        ),
+    ] = "<thing>"
+    begins_as: Annotated[
+        str,
+        Field(
+            title="Begins as",
+            description="For textual inversion: a word that the model knows, near to the new one.",
+            min_length=1,
+            max_length=60,
+            json_schema_extra=ui("text", advanced=True),
+        ),
+    ] = "object"
+    vectors: Annotated[
+        int,
+        Field(
+            title="Vectors",
+            description="For textual inversion: the tokens that the new word counts as; more hold more.",
+            ge=1,
+            le=16,
+            json_schema_extra=ui("number", advanced=True),
+        ),
+    ] = 1
     rank: Annotated[
         int,
         Field(
@@ -175,3 +215,16 @@ class TrainDiffusionLora(Training):
     learning_rate: LearningRate = 1e-4
     schedule: RateSchedule = "constant"
     seed: Seed = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.method == "textual_inversion":
+            if self.class_prompt is not None:
+                raise ValueError("A new word changes no class: leave “Class to keep” empty.")
+            if self.prompt is not None and self.word not in self.prompt:
+                raise ValueError(f"The prompt must have the new word “{self.word}” in it.")
+        return self
+
+    def called(self) -> str | None:
+        """What every picture is called: a new word stands in each caption."""
+        return self.prompt or (f"a picture of {self.word}" if self.method == "textual_inversion" else None)

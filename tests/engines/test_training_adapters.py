@@ -16,10 +16,12 @@ from tests.engines.picture_sets import drawn
 from tests.engines.resuming import check_resume, leaves
 from tests.engines.trainees import Place
 from worker.engines.diffusion import Painting, load_pipeline, paint
+from worker.engines.new_words import speaking
 from worker.engines.training.descent import Descending, Moment
 from worker.engines.training.diffusion_adapters import AdapterLearner, Adapting
 from worker.engines.training.diffusion_bases import Base
 from worker.engines.training.loop import train
+from worker.engines.training.new_words import WordLearner
 from worker.engines.training.pictures import Pictures
 from worker.engines.training.plan import Plan
 
@@ -54,10 +56,10 @@ def learner(library: Library, model: str = "tiny-sd", *, keep: bool = True, **se
     return AdapterLearner(base, captioned(8), captioned(4, seed=5), **settings)
 
 
-def painted(pipe: Any) -> np.ndarray:
+def painted(pipe: Any, prompt: str = "a square") -> np.ndarray:
     """One picture of a pipeline."""
     painting = Painting(
-        prompt="a square", negative_prompt=None, width=16, height=16, steps=3, guidance=3.0, scheduler="default"
+        prompt=prompt, negative_prompt=None, width=16, height=16, steps=3, guidance=3.0, scheduler="default"
     )
     return np.asarray(paint(pipe, painting, [3], lambda *_: None)[0]).astype(int)
 
@@ -145,3 +147,65 @@ def test_the_class_counts_by_its_weight(library: Library):
 def test_a_model_without_a_unet_of_latents_is_refused(library: Library):
     with pytest.raises(JobError, match=r"no model that can be trained|takes no adapters"):
         learner(library, "tiny-pixart")
+
+
+WORD_STOCK = """
+import sys, torch, numpy
+from diffusers import DiffusionPipeline
+pipe = DiffusionPipeline.from_pretrained(sys.argv[1], torch_dtype=torch.float32)
+pipe.load_textual_inversion(sys.argv[2], weight_name="learned_embeds.safetensors")
+made = pipe(prompt="a <new> square", width=16, height=16, num_inference_steps=3, guidance_scale=3.0,
+            generator=[torch.Generator().manual_seed(3)], output_type="np").images
+numpy.save(sys.argv[3], (made * 255).round())
+"""
+
+
+def word_learner(library: Library, vectors: int = 2) -> WordLearner:
+    """A small one: every caption has the word."""
+    pictures = replace(captioned(8), captions=["a <new> square"] * 8)
+    how = replace(HOW, dropped=0.0)
+    base, descending = Base(library["tiny-sd"], "cpu"), Descending(1e-1)
+    return WordLearner(base, pictures, pictures, how, descending, seed=1, word="<new>", like="square", vectors=vectors)
+
+
+def test_a_new_word_is_learned_and_stock_diffusers_reads_it(library: Library, tmp_path: Path):
+    one = word_learner(library)
+    before = {name: each.clone() for name, each in one.base.pipe.text_encoder.named_parameters()}
+    train(one, Plan(batch=4, steps=5, seed=1, at_once=4), Place(tmp_path))
+    learned = painted(one.base.pipe, "a <new> square")
+    folder = one.save(tmp_path / "word")
+
+    assert all(torch.equal(before[name], each) for name, each in one.base.pipe.text_encoder.named_parameters())
+    command = [
+        sys.executable,
+        "-c",
+        WORD_STOCK,
+        str(library["tiny-sd"].folder),
+        str(folder),
+        str(tmp_path / "made.npy"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert np.abs(np.load(tmp_path / "made.npy")[0] - learned).max() <= 1
+
+
+def test_a_word_goes_on_where_it_was_bit_for_bit(library: Library, tmp_path: Path):
+    plan = Plan(batch=3, steps=6, seed=3, at_once=3, checkpoint_steps=2)
+    check_resume(lambda: word_learner(library), plan, tmp_path, (3,))
+
+
+def test_a_word_is_gone_when_it_is_not_asked_for(library: Library):
+    pipe = load_pipeline(library["tiny-sd"], "cpu")
+    width = pipe.text_encoder.get_input_embeddings().weight.shape[1]
+    bare = painted(pipe)
+    with speaking(pipe, {"<new>": torch.randn(1, width)}):
+        spoken = painted(pipe, "a <new> square")
+        assert np.array_equal(painted(pipe), bare)
+    assert np.array_equal(painted(pipe), bare)
+    assert not np.array_equal(painted(pipe, "a <new> square"), spoken)
+
+
+def test_a_word_of_another_width_is_refused(library: Library):
+    pipe = load_pipeline(library["tiny-sd"], "cpu")
+    with pytest.raises(JobError, match="of another model"), speaking(pipe, {"<new>": torch.zeros(1, 3)}):
+        pass

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.errors import Cancelled, JobError
+from shared import kinds
+from shared.errors import Cancelled, Invalid, JobError
 from tests.engines.library import Library, source
 from tests.engines.picture_sets import as_rows, drawn
 from tests.kinds.context import FakeContext, run
@@ -78,6 +79,25 @@ def test_a_class_is_kept_and_made_once(context: Context):
     assert not any(step[2].startswith("Picture ") for step in again.steps)
     files = [next(saved.data for saved in each.saved if saved.role == "model") for each in (ctx, again)]
     assert files[0] == files[1]
+
+
+def test_a_new_word_is_used_in_prompts(context: Context, library: Library, tmp_path: Path):
+    settings = FEW | {"method": "textual_inversion", "word": "<mine>", "begins_as": "square", "compared": 0}
+    ctx = run("train_diffusion_lora", context(), **settings | {"sample_prompts": ["a <mine>"]})
+    trained(ctx, tmp_path / "model")
+    models = {"tiny-sd": library["tiny-sd"], "mine": source("mine", tmp_path / "model", task="image-adapter")}
+
+    chosen = {"prompt": "a <mine> square", "adapters": [{"model": "mine", "weight": 1.0}]}
+    plain, spoken = paint(tmp_path / "a", models), paint(tmp_path / "b", models, **chosen)
+    assert not np.array_equal(plain, spoken)
+    assert np.array_equal(paint(tmp_path / "c", models, **chosen), spoken)
+    assert np.array_equal(paint(tmp_path / "d", models), plain)
+
+
+@pytest.mark.parametrize("wrong", [{"class_prompt": "a toy"}, {"prompt": "a toy"}])
+def test_a_new_word_must_be_in_the_prompt_and_keeps_no_class(wrong: dict):
+    with pytest.raises(Invalid, match=r"new word"):
+        kinds.validate("train_diffusion_lora", FEW | {"method": "textual_inversion"} | wrong)
 
 
 def test_it_is_cancelled_within_a_step(context: Context):

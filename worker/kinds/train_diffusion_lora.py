@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -14,6 +15,7 @@ from worker.engines.loading import check_task
 from worker.engines.training.diffusion_adapters import AdapterLearner, Adapting
 from worker.engines.training.diffusion_bases import Base
 from worker.engines.training.loop import train
+from worker.engines.training.new_words import WordLearner
 from worker.engines.training.picture_result import read_dataset
 from worker.engines.training.picture_scores import Scores
 from worker.engines.training.pictures import Pictures, Reading, from_images
@@ -31,27 +33,8 @@ def run(params: TrainDiffusionLora, ctx: JobContext) -> None:
     base = Base(source, ctx.device, keep=params.cache)
     data = ctx.dataset(params.dataset)
     reading = Reading(size=_side(params, base), colours="colour", fitting=params.fitting)
-    pictures, held = (_called(each, params.prompt) for each in read_dataset(data, reading, ctx.check_cancelled))
-    how = Adapting(
-        rank=params.rank,
-        alpha=params.alpha,
-        gamma=params.min_snr,
-        noise_offset=params.noise_offset,
-        dropped=params.caption_dropout,
-        mirror=params.mirror,
-        prior_weight=params.prior_weight,
-        checkpointing=params.checkpointing,
-    )
-    learner = AdapterLearner(
-        base,
-        pictures,
-        held,
-        how,
-        descending(params),
-        seed=ctx.seed,
-        prompts=params.sample_prompts,
-        tick=ctx.check_cancelled,
-    )
+    pictures, held = (_called(each, params.called()) for each in read_dataset(data, reading, ctx.check_cancelled))
+    learner = _learner(params, base, pictures, held, ctx)
     # Made by the base as it is: an adapter changes nothing until it has learned.
     if params.class_prompt is not None:
         learner.prior = _prior(params, learner, ctx)
@@ -83,6 +66,27 @@ def _side(params: TrainDiffusionLora, base: Base) -> int:
         sentence = f"This model needs sizes in steps of {base.multiple} pixels."
         raise JobError("unsupported_setting", sentence, field="size")
     return side
+
+
+def _learner(
+    params: TrainDiffusionLora, base: Base, pictures: Pictures, held: Pictures, ctx: JobContext
+) -> AdapterLearner:
+    how = Adapting(
+        rank=params.rank,
+        alpha=params.alpha,
+        gamma=params.min_snr,
+        noise_offset=params.noise_offset,
+        # A caption without the new word teaches nothing of it.
+        dropped=0.0 if params.method == "textual_inversion" else params.caption_dropout,
+        mirror=params.mirror,
+        prior_weight=params.prior_weight,
+        checkpointing=params.checkpointing,
+    )
+    given = (base, pictures, held, how, descending(params))
+    more: dict[str, Any] = {"seed": ctx.seed, "prompts": params.sample_prompts, "tick": ctx.check_cancelled}
+    if params.method == "textual_inversion":
+        return WordLearner(*given, **more, word=params.word, like=params.begins_as, vectors=params.vectors)
+    return AdapterLearner(*given, **more)
 
 
 def _called(pictures: Pictures, prompt: str | None) -> Pictures:
