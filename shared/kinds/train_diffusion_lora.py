@@ -26,7 +26,8 @@ class TrainDiffusionLora(Training):
             "prompt": "a photo of sks dog", "class_prompt": "a photo of a dog", "steps": 500, "rank": 32}),
         Preset("Strong, for many pictures", _PICTURES | {"rank": 64, "alpha": 64, "epochs": 10}),
         Preset("A new word", _PICTURES | {
-            "method": "textual_inversion", "word": "<my-thing>", "begins_as": "toy", "learning_rate": 5e-3, "steps": 1000}),
+            "method": "textual_inversion", "word": "<my-thing>", "begins_as": "toy",
+            "learning_rate": 5e-3, "steps": 1000}),
         Preset("In three minutes on a CPU", _PICTURES | {"rank": 8, "learning_rate": 1e-3, "time_budget_s": 180}),
     ]  # fmt: skip
 

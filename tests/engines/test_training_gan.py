@@ -1,5 +1,6 @@
 """A GAN learns by each of its losses, goes on where it was, and its measures see a collapse."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,17 @@ CONFIG = PictureConfig(size=8, channels=1, latent=4, width=8, classes=("bar", "s
 LOSSES = ["hinge", "bce", "wgan_gp"]
 
 
+@cache
+def scores(count: int) -> Scores:
+    """What made pictures are scored by."""
+    return Scores(drawn(100), drawn(100, seed=5), count)
+
+
 def learner(objective: str, *, rate: float = 1e-3, count: int = 16) -> GanLearner:
     """A small one."""
     pictures = drawn(100)
     how = Descending(rate, schedule="linear", warm_up=0.0, clip=None)
-    scores = Scores(pictures, drawn(100, seed=5), count)
-    return GanLearner(pictures, CONFIG, how, objective, scores, device="cpu", seed=1)
+    return GanLearner(pictures, CONFIG, how, objective, scores(count), device="cpu", seed=1)
 
 
 def test_the_penalty_of_a_linear_critic_is_the_closed_form():

@@ -1,6 +1,7 @@
 """`train_diffusion_lora` end to end: captioned pictures in, an adapter out, put on its base and taken off again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.kinds.pictures import pixels_of
 from tests.kinds.training import report, trained
 
 Context = Callable[..., FakeContext]
+NEEDED = ["tiny-sd", "tiny-gan", "tiny-pixart"]
 FEW: dict[str, Any] = {
     "name": "mine", "model": "tiny-sd", "dataset": "data-1@1", "steps": 3, "batch_size": 2, "rank": 4,
     "learning_rate": 0.01, "size": 16, "compared": 2, "evaluations": 1, "sample_prompts": ["a square"], "seed": 3,
@@ -29,7 +31,7 @@ def context(library: Library, tmp_path: Path) -> Context:
     def make(**settings: Any) -> FakeContext:
         folder = tmp_path / f"job-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        ctx = FakeContext(folder, library, **settings)
+        ctx = FakeContext(folder, {name: replace(library[name], defaults={"steps": 2}) for name in NEEDED}, **settings)
         rows, files = as_rows(drawn(10, 16), "a {} on black")
         ctx.give_dataset("captioned", rows[:8], rows[8:], files=files)
         rows, files = as_rows(drawn(4, 16))
