@@ -20,7 +20,10 @@ from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
 from shared.kinds.training_params import TRAINING, Training
 
-_NOT_KINDS = {"adapter_params", "diffusion_params", "language_params", "params", "reading_params", "training_params"}
+_NOT_KINDS = {
+    "adapter_params", "diffusion_params", "language_params", "params", "picture_training_params", "reading_params",
+    "training_params",
+}  # fmt: skip
 _fixed: dict[str, bool] = {}
 
 
