@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from shared import artifacts, costs, dependencies, transitions, versions
+from shared import artifacts, costs, datasets, dependencies, transitions, versions
 from shared.db import Database
 from shared.job import Job, JobState, Progress, Wish, job_from
 from shared.records import jobs
@@ -118,6 +118,8 @@ def finish(
             for artifact_id, made in zip(ids, outputs, strict=True):
                 if made.role == "model" and "name" in made.meta:
                     versions.enter(connection, job, artifact_id, made)
+                elif made.role == "dataset":
+                    datasets.enter(connection, job, artifact_id, made)
             pools = dependencies.follow_end(connection, [ended])
             _settle(connection, [job.id], learn=True)
     if ended is not None:

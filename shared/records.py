@@ -273,7 +273,7 @@ artifacts = Table(
     Column("content_sha256", Text),
     _when("starred_at"),
     _when("created_at", now=True),
-    CheckConstraint("role in ('output','preview','model','checkpoint','log','input')", name="role"),
+    CheckConstraint("role in ('output','preview','model','checkpoint','log','input','dataset')", name="role"),
     CheckConstraint("(role = 'input') = (job_id is null)", name="input"),
     Index("ix_artifacts_job", "job_id", "position"),
     Index("ix_artifacts_owner", "owner_id", "id"),
@@ -444,6 +444,35 @@ runs = Table(
     Index("ix_runs_job", "job_id", postgresql_where=text("job_id is not null")),
     Index("ix_runs_batch", "batch_id", postgresql_where=text("batch_id is not null")),
     Index("ix_runs_created", "created_at"),
+)
+
+# Data to train on, by name; what is in it, its versions hold.
+datasets = Table(
+    "datasets",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    _when("created_at", now=True),
+    UniqueConstraint("owner_id", "name"),
+)
+
+# What a check made of a file. The artifact stays as long as its version does; the same rows are the same version.
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("artifact_id", ForeignKey("artifacts.id"), nullable=False),
+    Column("job_id", Text),
+    Column("format", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("splits", JSONB, nullable=False),
+    Column("report", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", now=True),
+    UniqueConstraint("dataset_id", "sha256"),
+    Index("ix_dataset_versions_artifact", "artifact_id"),
 )
 
 # What an owner thinks of a file that a job made: a thumb up or down, and what it should have been.

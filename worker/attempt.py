@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
-from shared import artifacts, attempts, library
+from shared import artifacts, attempts, datasets, feedback, library
 from shared.artifacts import NewArtifact
+from shared.dataset import DatasetSource
 from shared.db import Database
 from shared.errors import JobError, NotFound, StoodAside, Superseded
+from shared.feedback import Judged
 from shared.job import Job, Progress, Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
@@ -184,6 +187,14 @@ class Attempt:
     def source(self, name: str) -> ModelSource:
         """A library model that is a tool, not what the job is made with."""
         return library.resolve(self._db, self._storage, self.job.owner_id, name, self._cache)
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The dataset of that name, its rows and files on this machine."""
+        return datasets.resolve(self._db, self._storage, self.job.owner_id, ref, self._cache)
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What the owner said of results."""
+        return feedback.collected(self._db, self.job.owner_id, since)
 
     # ---- what the pulse and the runner call ----
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shared.dataset import DatasetSource
+    from shared.feedback import Judged
     from shared.job import Role
     from shared.library import ModelSource
 
@@ -103,3 +106,6 @@ class JobContext(Protocol):
 
     def dataset(self, ref: str) -> DatasetSource:
         """The dataset that a `DatasetRef` names, its rows and files on this machine: to be read, not changed."""
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What this job's owner said of results, oldest first."""

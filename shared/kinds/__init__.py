@@ -21,7 +21,8 @@ from shared.kinds.params import FINISHING, Params
 from shared.kinds.training_params import TRAINING
 
 _NOT_KINDS = {
-    "diffusion_params", "language_params", "params", "picture_training_params", "reading_params", "training_params"
+    "adapter_params", "diffusion_params", "language_params", "params", "picture_training_params", "reading_params",
+    "training_params",
 }  # fmt: skip
 _fixed: dict[str, bool] = {}
 

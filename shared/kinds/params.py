@@ -160,11 +160,13 @@ class Creation(Params):
 FINISHING = tuple(Creation.__annotations__)
 
 
-def ModelRef(task: Task, *, title: str = "Model", advanced: bool = False) -> Any:  # noqa: N802 - reads as a type
+def ModelRef(  # noqa: N802 - reads as a type
+    task: Task, *, title: str = "Model", description: str = "A model of the library.", advanced: bool = False
+) -> Any:
     """A field that names a model of the library, for `Annotated[str, ModelRef("text-generation")]`."""
     return Field(
         title=title,
-        description="A model of the library.",
+        description=description,
         min_length=1,
         max_length=200,
         json_schema_extra=ui("model", task=task, advanced=advanced),

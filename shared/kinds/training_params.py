@@ -68,7 +68,7 @@ LearningRate = Annotated[
     float,
     Field(
         title="Learning rate",
-        description="How far a step goes.",
+        description="How far a step goes at most. Too high and the loss jumps, too low and it hardly falls.",
         gt=0,
         le=1,
         json_schema_extra=ui("number", advanced=True),
@@ -99,7 +99,7 @@ WeightDecay = Annotated[
     float,
     Field(
         title="Weight decay",
-        description="How strongly large weights are pulled to nothing.",
+        description="How strongly weights are drawn to nothing, which keeps a model from learning by heart.",
         ge=0,
         le=1,
         json_schema_extra=ui("number", advanced=True, step=0.01),
@@ -176,6 +176,60 @@ Promote = Annotated[
         title="Promote",
         description="Whether the name stands for the new version at once: if it judges better than the one before.",
         json_schema_extra=ui("segment", advanced=True),
+    ),
+]
+
+
+HeadMethod = Annotated[
+    Literal["lora", "full", "top_layers", "head"],
+    Field(
+        title="What is trained",
+        description="A LoRA beside every layer, the whole base, its top layers, or the new head alone.",
+        json_schema_extra=ui("segment"),
+    ),
+]
+
+Rank = Annotated[
+    int,
+    Field(
+        title="Rank",
+        description="How much a LoRA can learn. More takes more memory.",
+        ge=1,
+        le=512,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+Alpha = Annotated[
+    int,
+    Field(
+        title="Alpha",
+        description="How strongly a LoRA counts: alpha divided by the rank.",
+        ge=1,
+        le=1024,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+TopLayers = Annotated[
+    int,
+    Field(
+        title="Top layers",
+        description="How many layers are trained, from the top, where only those are.",
+        ge=1,
+        le=200,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+MaxLength = Annotated[
+    int,
+    Field(
+        title="Longest text",
+        description="Tokens of one example; the rest is cut off.",
+        ge=8,
+        le=131_072,
+        json_schema_extra=ui("number", advanced=True, unit="tokens"),
     ),
 ]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import artifacts, curves, jobs, pauses
+from shared import artifacts, curves, devices, jobs, pauses
 from shared.job import Job, JobState
 from shared.storage import Storage
 from tests.faults.fleet import RECOVERY_S, Fleet
@@ -54,29 +54,21 @@ def begun_at(mark: Path) -> list[int]:
     return [int(line.split()[1]) for line in mark.read_text().splitlines() if line.startswith("from ")]
 
 
-def test_a_killed_training_goes_on_from_its_checkpoint(fleet: Fleet, training: Job, mark: Path) -> None:
-    fleet.child().kill()
-    fleet.until(lambda: fleet.get(training).attempt == 2, RECOVERY_S, "a second attempt")
-    ended = fleet.ended(training)
-    assert_whole(fleet, training, ended)
-    first, second = begun_at(mark)
-    assert first == 0
-    assert second >= 10
-
-
-def test_a_training_that_is_killed_often_is_no_poison_while_it_gets_on(fleet: Fleet, mark: Path) -> None:
-    job = start(fleet, mark)
-    for attempt in (1, 2, 3):
-        fleet.until(lambda attempt=attempt: _has_come_on(fleet, job, attempt), 20, "it gets on")  # type: ignore[misc]
+def test_a_training_is_killed_twice_goes_on_from_its_checkpoint_and_is_no_poison(
+    fleet: Fleet, training: Job, mark: Path
+) -> None:
+    for attempt in (1, 2):
+        fleet.until(lambda come=attempt: _has_come_on(fleet, training, come), 20, "it gets on")  # type: ignore[misc]
         fleet.child().kill()
-        fleet.until(lambda attempt=attempt: fleet.get(job).attempt == attempt + 1, RECOVERY_S, "again")  # type: ignore[misc]
-    assert_whole(fleet, job, fleet.ended(job))
-    assert begun_at(mark) == sorted(set(begun_at(mark)))
+        fleet.until(lambda done=attempt: fleet.get(training).attempt == done + 1, RECOVERY_S, "again")  # type: ignore[misc]
+    assert_whole(fleet, training, fleet.ended(training))
+    first, second, third = begun_at(mark)
+    assert 0 == first < second < third
 
 
 def _has_come_on(fleet: Fleet, job: Job, attempt: int) -> bool:
     now = fleet.get(job)
-    return now.attempt == attempt and now.crashes == 0 and now.progress.done > 12 * attempt
+    return now.attempt == attempt and now.crashes == 0 and now.progress.done > 20 * attempt
 
 
 def test_a_paused_training_waits_until_it_is_resumed(fleet: Fleet, training: Job, mark: Path) -> None:
@@ -128,13 +120,17 @@ def test_a_paused_training_is_cancelled_and_leaves_nothing(fleet: Fleet, trainin
     assert artifacts.of_jobs(fleet.db, fleet.owner.id, [training.id])[training.id] == []
 
 
-def test_a_training_leaves_a_worker_that_shuts_down_at_once_and_goes_on_with_the_next(
+def test_a_training_leaves_a_device_that_is_to_rest_and_goes_on_when_there_is_one(
     fleet: Fleet, training: Job, mark: Path
 ) -> None:
-    fleet.stop("worker")
+    device = fleet.get(training).device
+    assert device is not None
+    devices.drain(fleet.db, device)
+    fleet.until(lambda: fleet.get(training).state is JobState.QUEUED, 5, "it is put back")
     waiting = fleet.get(training)
-    assert (waiting.state, waiting.crashes, waiting.held) == (JobState.QUEUED, 0, False)
-    fleet.start_worker()
+    assert (waiting.crashes, waiting.held) == (0, False)
+    devices.drain(fleet.db, device, wanted=False)
+    fleet.ringer.ring(training.pool)
     assert_whole(fleet, training, fleet.ended(training))
     assert reasons(fleet, training) == ["the worker shut down"]
     yielded = next(line for line in mark.read_text().splitlines() if line.startswith("yield at"))

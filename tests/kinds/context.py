@@ -4,12 +4,14 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from shared import kinds
 from shared.dataset import DatasetSource
 from shared.errors import Cancelled, JobError, StoodAside
+from shared.feedback import Judged
 from shared.job import Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
@@ -54,6 +56,7 @@ class FakeContext:
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     saved: list[Saved] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
     #: The curves: by name, the value of each step. The checkpoints: by name, the bytes; `again` hands them on.
     points: dict[str, dict[int, float]] = field(default_factory=dict)
     checkpoints: dict[str, bytes] = field(default_factory=dict)
@@ -153,6 +156,10 @@ class FakeContext:
             (folder / path).write_bytes(content)
         self.datasets[name] = DatasetSource(name.partition("@")[0], 1, format_, f"{number:064x}", folder)
         return name
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What the test says was said."""
+        return self.judged
 
     @property
     def outputs(self) -> list[Saved]:

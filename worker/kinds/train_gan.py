@@ -43,7 +43,7 @@ def run(params: TrainGan, ctx: JobContext) -> None:
     )
     plan = planned(asked, len(pictures), ctx, judged_by="picture_distance", shows=params.evaluations)
     outcome = train(learner, plan, ctx)
-    ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
+    ctx.save_artifact(learner.show(ctx.workdir, ctx.check_cancelled), media_type="image/png", step=outcome.steps)
     trained = Trained(
         name=params.name,
         task="unconditional-image-generation",

@@ -40,7 +40,7 @@ def run(params: TrainVae, ctx: JobContext) -> None:
     )
     plan = planned(params, len(pictures), ctx, shows=params.evaluations)
     outcome = train(learner, plan, ctx)
-    ctx.save_artifact(learner.show(ctx.workdir), media_type="image/png", step=outcome.steps)
+    ctx.save_artifact(learner.show(ctx.workdir, ctx.check_cancelled), media_type="image/png", step=outcome.steps)
     trained = Trained(
         name=params.name,
         task="unconditional-image-generation",

@@ -1,7 +1,7 @@
 """Teaching a diffusion model something new by an adapter: LoRA on its UNet's attention, maybe with its class kept."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.diffusion_bases import Base, Words
 from worker.engines.training.noising import Noising
 from worker.engines.training.pictures import COLUMNS, Pictures, sheet
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 from worker.engines.training.weights import put_weights, trained_weights
 
@@ -59,11 +60,10 @@ class AdapterLearner:
         seed: int,
         prior: Pictures | None = None,
         prompts: Sequence[str] = (),
-        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.base, self.pictures, self.held, self.how, self.prior = base, pictures, held, how, prior
         self.prompts = list(prompts) or list(dict.fromkeys(held.captions or pictures.captions))[:4]
-        self._tick, self._noising = tick, base.noising(how.gamma)
+        self._noising = base.noising(how.gamma)
         self._shape = base.latents(pictures.take([0], "cpu")).shape[1:]
         self._adapt(seed)
         self.descent = Descent(self._module.parameters(), descending)
@@ -128,7 +128,7 @@ class AdapterLearner:
         clean, noise, times = self.base.latents(pictures), noise.to(device), times.to(device)
         return noising.errors(self.base.said(noising.hide(clean, noise, times), times, words), clean, noise, times)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The error on held-out pictures, with noise and times that are always the same."""
         count = min(len(self.held), _JUDGED)
         if not count:
@@ -139,7 +139,7 @@ class AdapterLearner:
         error = 0.0
         with torch.no_grad():
             for at in range(0, count, _TOGETHER):
-                self._tick()
+                heed()
                 rows = list(range(at, min(at + _TOGETHER, count)))
                 pictures = self.held.take(rows, "cpu")
                 dice = torch.Generator().manual_seed(_SHOWN_SEED + at)
@@ -148,14 +148,14 @@ class AdapterLearner:
                 error += self._errors(pictures, words, noise, times[rows], plain).sum().item()
         return {"validation_loss": error / count}
 
-    def show(self, folder: Path) -> Path:
+    def show(self, folder: Path, heed: Heed) -> Path:
         """The fixed prompts, each twice, always at the same seeds."""
-        made = self.paint(self.prompts[:COLUMNS], [_SHOWN_SEED, _SHOWN_SEED + 1])
+        made = self.paint(self.prompts[:COLUMNS], [_SHOWN_SEED, _SHOWN_SEED + 1], heed)
         # A column for each prompt.
         lines = [made[at::2] for at in range(2)]
         return sheet([image for line in lines for image in line], folder / "samples.png", len(lines[0]))
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Any]:
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int], heed: Heed) -> list[Any]:
         """Pictures of each prompt by each seed, by the base as it is adapted now."""
         defaults, side = self.base.source.defaults, self.pictures.size
         self.base.unet.eval()
@@ -166,7 +166,7 @@ class AdapterLearner:
                 steps=int(defaults.get("steps", _STEPS)), scheduler="default",
             )  # fmt: skip
             for seed in seeds:
-                made += paint(self.base.pipe, painting, [seed], lambda *_: self._tick())
+                made += paint(self.base.pipe, painting, [seed], lambda *_: heed())
         return made
 
     def save(self, folder: Path) -> Path:

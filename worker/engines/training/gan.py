@@ -15,6 +15,7 @@ from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.ema import Average
 from worker.engines.training.picture_scores import Scores
 from worker.engines.training.pictures import COLUMNS, Pictures, sheet, to_bytes, to_image
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 
 Objective = Literal["hinge", "bce", "wgan_gp"]
@@ -127,12 +128,14 @@ class GanLearner:
         """What it costs the generator that its pictures were told."""
         return softplus(-made) if self.objective == "bce" else -made
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The scores of samples that are always of the same noise."""
+        heed()
         return self.scores.of(*self.paint(self.scores.count, _SHOWN_SEED))
 
-    def show(self, folder: Path) -> Path:
+    def show(self, folder: Path, heed: Heed) -> Path:
         """A sheet of samples, always of the same noise; where there are classes, a column for each."""
+        heed()
         columns = min(len(self.config.classes), 2 * COLUMNS) or COLUMNS
         made = self.paint(columns * COLUMNS, _SHOWN_SEED, classes=columns)[0].float() / 127.5 - 1
         return sheet([to_image(each) for each in made], folder / "samples.png", columns)

@@ -14,6 +14,7 @@ from worker.engines.networks.shapes import PictureConfig
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.picture_scores import Scores
 from worker.engines.training.pictures import COLUMNS, Pictures, sheet, to_bytes, to_image
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 
 Likelihood = Literal["bernoulli", "gaussian"]
@@ -78,12 +79,12 @@ class VaeLearner:
         figures = self.descent.step(range(len(rows)), moment, loss)
         return figures | {"reconstruction": parts[0], "kl": parts[1]}
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The bound on held-out pictures, in nats a picture, with noise that is always the same; scores of samples."""
         scored = {} if self.scores is None else self.scores.of(*self.paint(self.scores.count, _SHOWN_SEED))
-        return {**self._bound(), **scored}
+        return {**self._bound(heed), **scored}
 
-    def _bound(self) -> Mapping[str, float]:
+    def _bound(self, heed: Heed) -> Mapping[str, float]:
         count = min(len(self.held), _JUDGED)
         if not count:
             return {}
@@ -92,6 +93,7 @@ class VaeLearner:
         error = kl = 0.0
         with torch.inference_mode():
             for at in range(0, count, _TOGETHER):
+                heed()
                 rows = range(at, min(at + _TOGETHER, count))
                 pictures, labels = self.held.take(rows, self.device), self.held.labels_of(rows, self.device)
                 errors, kls = self._parts(pictures, noise[list(rows)].to(self.device), labels)
@@ -103,8 +105,9 @@ class VaeLearner:
             "validation_kl": kl,
         }
 
-    def show(self, folder: Path) -> Path:
+    def show(self, folder: Path, heed: Heed) -> Path:
         """Pictures, under each its reconstruction, and then samples of the prior."""
+        heed()
         shown = self.held if len(self.held) else self.pictures
         rows = range(min(COLUMNS, len(shown)))
         real, labels = shown.take(rows, self.device), shown.labels_of(rows, self.device)
