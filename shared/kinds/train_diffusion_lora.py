@@ -16,7 +16,7 @@ class TrainDiffusionLora(Training):
 
     title: ClassVar[str] = "Teach an image model"
     summary: ClassVar[str] = "Teaches an image model a style or a subject from pictures of it, by an adapter (LoRA)."
-    icon: ClassVar[str] = "image-plus"
+    icon: ClassVar[str] = "images"
     examples: ClassVar[list[dict[str, Any]]] = [
         _PICTURES | {"steps": 2, "batch_size": 2, "rank": 4, "compared": 0, "evaluations": 1, "seed": 1},
     ]

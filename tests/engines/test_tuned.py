@@ -118,11 +118,14 @@ def test_no_more_than_so_many_stay(desk: Desk, monkeypatch: pytest.MonkeyPatch):
         assert len({each for each in held if len(each) == 17}) == 1
 
 
-def test_one_that_fits_another_base_is_refused_and_does_no_harm(library: Library, tmp_path: Path):
+@pytest.mark.parametrize("beside", [False, True])
+def test_one_that_fits_another_base_is_refused_and_does_no_harm(library: Library, tmp_path: Path, beside: bool):
     stray = adapter(library, tmp_path, "stray", base="tiny-gpt2", r=4, fan_in_fan_out=True)
     (stray.folder / "atelier.json").write_text('{"base": "tiny-llama"}')
     stray = source("stray", stray.folder)
-    desk = Desk(library, {"stray": stray})
+    desk = Desk(library, {"stray": stray, "one": adapter(library, tmp_path, "one", r=4)})
+    if beside:
+        resident_language_model(desk.made["one"], desk)
     before = written(resident_language_model(desk.model("tiny-llama"), desk).model)
 
     with pytest.raises(JobError):

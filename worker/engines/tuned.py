@@ -27,11 +27,14 @@ class Adapters:
     def __init__(self) -> None:
         self._tuned: Any = None
         self._held: OrderedDict[str, Any] = OrderedDict()
+        #: Who is heard: an adapter, nobody (empty), or not known (None), since one was being loaded.
+        self._heard: str | None = ""
 
     def off(self) -> None:
         """Let the model speak as if it had none: exactly as without them."""
-        if self._tuned is not None:
+        if self._tuned is not None and self._heard != "":
             self._tuned.base_model.disable_adapter_layers()
+        self._heard = ""
 
     def on(self, model: Any, source: ModelSource) -> Any:
         """Let this adapter be heard, and no other; its tokenizer, if it brings one.
@@ -43,20 +46,22 @@ class Adapters:
         if name not in self._held:
             self._hold(model, source, name)
         self._held.move_to_end(name)
-        self._tuned.base_model.enable_adapter_layers()
-        self._tuned.set_adapter(name)
+        if self._heard != name:
+            self._tuned.base_model.enable_adapter_layers()
+            self._tuned.set_adapter(name)
+            self._heard = name
         return self._held[name]
 
     def _hold(self, model: Any, source: ModelSource, name: str) -> None:
-        folder = check_folder(source)
+        folder, self._heard = check_folder(source), None
         with reading(source):
             config = adapter_config(source)
             if self._tuned is None:
-                self._tuned = PeftModel(model, config, name)
+                self._tuned = PeftModel(model, config, name, low_cpu_mem_usage=True)
             else:
-                self._tuned.add_adapter(name, config)
+                self._tuned.add_adapter(name, config, low_cpu_mem_usage=True)
             try:
-                fill(self._tuned, source, name)
+                fill(self._tuned, source, name, empty=True)
                 self._held[name] = own_tokenizer(source) if (folder / "tokenizer_config.json").is_file() else None
             except BaseException:
                 self._drop(name)
@@ -100,13 +105,17 @@ def shares_its_base(config: Any) -> bool:
     return config.peft_type == PeftType.LORA and config.bias == "none" and plain
 
 
-def fill(tuned: Any, source: ModelSource, name: str) -> None:
-    """Put the adapter's weights into its layers. By hand, for peft's own way in would also take a pickle.
+def fill(tuned: Any, source: ModelSource, name: str, *, empty: bool = False) -> None:
+    """Put the adapter's weights into its layers, which may be `empty`: places without numbers.
+
+    By hand, for peft's own way in would also take a pickle.
 
     Raises:
         JobError: weights are missing, or have no place.
     """
-    report: Any = set_peft_model_state_dict(tuned, load_file(source.folder / _WEIGHTS), adapter_name=name)
+    report: Any = set_peft_model_state_dict(
+        tuned, load_file(source.folder / _WEIGHTS), adapter_name=name, low_cpu_mem_usage=empty
+    )
     # AdaLoRA's count of ranks is told by its configuration, and virtual tokens come another way, whole or not at all.
     elsewhere = {"ranknum", "prompt_encoder"}
     missing = {each for each in report.missing_keys if name in (parts := each.split(".")) and not elsewhere & {*parts}}

@@ -34,13 +34,12 @@ def run(params: TrainDiffusion, ctx: JobContext) -> None:
         descending(params),
         device=ctx.device,
         seed=ctx.seed,
-        tick=ctx.check_cancelled,
     )
     plan = planned(params, len(pictures), ctx, shows=params.evaluations)
     outcome = train(learner, plan, ctx)
     ctx.save_artifact(learner.show(ctx.workdir, ctx.check_cancelled), media_type="image/png", step=outcome.steps)
     scores = Scores(pictures, held)
-    found = scores.of(*learner.paint(params.scored, seed=1)) if params.scored > 1 else {}
+    found = scores.of(*learner.paint(params.scored, 1, ctx.check_cancelled)) if params.scored > 1 else {}
     for name, value in found.items():
         ctx.metric(name, value)
     outcome.after = {**outcome.after, **found}

@@ -40,12 +40,12 @@ def run(params: TrainDiffusionLora, ctx: JobContext) -> None:
         learner.prior = _prior(params, learner, ctx)
     scores = Scores(pictures, held)
     _save_samples(learner, "before.png", ctx)
-    before = _compared(params, learner, scores)
+    before = _compared(params, learner, scores, ctx)
     plan = planned(params, len(pictures), ctx, shows=params.evaluations)
     outcome = train(learner, plan, ctx)
     _save_samples(learner, "after.png", ctx)
     outcome.before = {**outcome.before, **before}
-    outcome.after = {**outcome.after, **_compared(params, learner, scores)}
+    outcome.after = {**outcome.after, **_compared(params, learner, scores, ctx)}
     trained = Trained(
         name=params.name,
         task="image-adapter",
@@ -83,7 +83,7 @@ def _learner(
         checkpointing=params.checkpointing,
     )
     given = (base, pictures, held, how, descending(params))
-    more: dict[str, Any] = {"seed": ctx.seed, "prompts": params.sample_prompts, "tick": ctx.check_cancelled}
+    more: dict[str, Any] = {"seed": ctx.seed, "prompts": params.sample_prompts}
     if params.method == "textual_inversion":
         return WordLearner(*given, **more, word=params.word, like=params.begins_as, vectors=params.vectors)
     return AdapterLearner(*given, **more)
@@ -110,7 +110,7 @@ def _prior(params: TrainDiffusionLora, learner: AdapterLearner, ctx: JobContext)
         made: list[Image.Image] = []
         for number in range(count):
             ctx.progress(0, None, f"Picture {number + 1} of {count} of the class")
-            made += learner.paint([prompt], [ctx.seed + number])
+            made += learner.paint([prompt], [ctx.seed + number], ctx.check_cancelled)
         pixels = from_images(made)
         path: Path = ctx.workdir / _PRIOR
         write_state(path, {"pixels": pixels})
@@ -124,12 +124,12 @@ def _save_samples(learner: AdapterLearner, name: str, ctx: JobContext) -> None:
     ctx.save_artifact(path, media_type="image/png")
 
 
-def _compared(params: TrainDiffusionLora, learner: AdapterLearner, scores: Scores) -> dict[str, float]:
+def _compared(params: TrainDiffusionLora, learner: AdapterLearner, scores: Scores, ctx: JobContext) -> dict[str, float]:
     """How far what it paints is from the dataset's pictures, by their captions."""
     if params.compared < 2:
         return {}
     captions = (learner.held if len(learner.held) else learner.pictures).captions
     made: list[Image.Image] = []
     for number in range(params.compared):
-        made += learner.paint([captions[number % len(captions)]], [number])
+        made += learner.paint([captions[number % len(captions)]], [number], ctx.check_cancelled)
     return dict(scores.of(from_images(made)))

@@ -1,6 +1,6 @@
 """Learning diffusion from nothing: a UNet of diffusers' own form, unconditional or told a class."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -77,10 +77,9 @@ class DiffusionLearner:
         *,
         device: str,
         seed: int,
-        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.pictures, self.held, self.what, self.device = pictures.near(device), held, what, device
-        self._tick, self._classes = tick, len(pictures.classes)
+        self._classes = len(pictures.classes)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             told = self._classes + 1 if self._classes else 0
@@ -149,24 +148,24 @@ class DiffusionLearner:
         heed()
         columns = min(self._classes, 2 * COLUMNS) or COLUMNS
         lines = 4 if self.pictures.size <= 32 else 2
-        made = self.paint(columns * lines, _SHOWN_SEED, classes=columns)[0].float() / 127.5 - 1
+        made = self.paint(columns * lines, _SHOWN_SEED, heed, classes=columns)[0].float() / 127.5 - 1
         return sheet([to_image(each) for each in made], folder / "samples.png", columns)
 
     @torch.inference_mode()
-    def paint(self, count: int, seed: int, classes: int | None = None) -> tuple[Tensor, Tensor | None]:
+    def paint(self, count: int, seed: int, heed: Heed, classes: int | None = None) -> tuple[Tensor, Tensor | None]:
         """Pictures as bytes by the average, in few steps, and their classes: one of each in turn."""
         noise = torch.randn(count, *self.pictures.pixels.shape[1:], generator=torch.Generator().manual_seed(seed))
         labels = torch.arange(count) % (classes or self._classes) if self._classes else None
         made = []
         for at in range(0, count, _TOGETHER):
             some = None if labels is None else labels[at : at + _TOGETHER].to(self.device)
-            made.append(self._denoised(noise[at : at + _TOGETHER].to(self.device), some))
+            made.append(self._denoised(noise[at : at + _TOGETHER].to(self.device), some, heed))
         return torch.cat(made), labels
 
-    def _denoised(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
+    def _denoised(self, pictures: Tensor, labels: Tensor | None, heed: Heed) -> Tensor:
         self.scheduler.set_timesteps(STEPS)
         for time in self.scheduler.timesteps:
-            self._tick()
+            heed()
             said = guided(self.average.network, pictures, time, labels, none=self._classes, guidance=self.what.guidance)
             pictures = self.scheduler.step(said, time, pictures).prev_sample
         return to_bytes(pictures).cpu()

@@ -1,7 +1,7 @@
 """Teaching a diffusion model something new by an adapter: LoRA on its UNet's attention, maybe with its class kept."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,10 @@ class AdapterLearner:
         seed: int,
         prior: Pictures | None = None,
         prompts: Sequence[str] = (),
-        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.base, self.pictures, self.held, self.how, self.prior = base, pictures, held, how, prior
         self.prompts = list(prompts) or list(dict.fromkeys(held.captions or pictures.captions))[:4]
-        self._tick, self._noising = tick, base.noising(how.gamma)
+        self._noising = base.noising(how.gamma)
         self._shape = base.latents(pictures.take([0], "cpu")).shape[1:]
         self._adapt(seed)
         self.descent = Descent(self._module.parameters(), descending)
@@ -151,13 +150,12 @@ class AdapterLearner:
 
     def show(self, folder: Path, heed: Heed) -> Path:
         """The fixed prompts, each twice, always at the same seeds."""
-        heed()
-        made = self.paint(self.prompts[:COLUMNS], [_SHOWN_SEED, _SHOWN_SEED + 1])
+        made = self.paint(self.prompts[:COLUMNS], [_SHOWN_SEED, _SHOWN_SEED + 1], heed)
         # A column for each prompt.
         lines = [made[at::2] for at in range(2)]
         return sheet([image for line in lines for image in line], folder / "samples.png", len(lines[0]))
 
-    def paint(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Any]:
+    def paint(self, prompts: Sequence[str], seeds: Sequence[int], heed: Heed) -> list[Any]:
         """Pictures of each prompt by each seed, by the base as it is adapted now."""
         defaults, side = self.base.source.defaults, self.pictures.size
         self.base.unet.eval()
@@ -168,7 +166,7 @@ class AdapterLearner:
                 steps=int(defaults.get("steps", _STEPS)), scheduler="default",
             )  # fmt: skip
             for seed in seeds:
-                made += paint(self.base.pipe, painting, [seed], lambda *_: self._tick())
+                made += paint(self.base.pipe, painting, [seed], lambda *_: heed())
         return made
 
     def save(self, folder: Path) -> Path:

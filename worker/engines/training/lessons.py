@@ -26,7 +26,7 @@ class Lessons:
 
 def lessons(reader: Reader, rows: Sequence[Row], held: Sequence[Row], *, packed: bool) -> Lessons:
     """The lessons in some rows; `packed` puts short examples side by side."""
-    read, judged = reader.read(rows), reader.read(held)
+    read, judged = reader.read(rows), reader.read(held, needed=False)
     found = read.examples
     if packed:
         lie = strips([len(each.tokens) for each in found], reader.longest)

@@ -54,11 +54,11 @@ class Reader:
         self.tokenizer, self.longest = tokenizer, longest
         self.answers_only, self.joined = answers_only, joined
 
-    def read(self, rows: Sequence[Row]) -> Read:
+    def read(self, rows: Sequence[Row], *, needed: bool = True) -> Read:
         """The examples of some rows.
 
         Raises:
-            JobError: of all rows nothing to learn is left.
+            JobError: they are `needed`, and of all rows nothing to learn is left.
         """
         examples: list[Example] = []
         shortened = dropped = 0
@@ -69,7 +69,7 @@ class Reader:
                 examples.append(kept)
             else:
                 dropped += 1
-        if rows and not examples:
+        if needed and not examples:
             raise JobError(
                 "nothing_to_learn",
                 f"No row has anything left to learn within {self.longest:,} tokens: every answer is cut off. Allow "

@@ -83,9 +83,9 @@ class VaeLearner:
         """The bound on held-out pictures, in nats a picture, with noise that is always the same; scores of samples."""
         heed()
         scored = {} if self.scores is None else self.scores.of(*self.paint(self.scores.count, _SHOWN_SEED))
-        return {**self._bound(), **scored}
+        return {**self._bound(heed), **scored}
 
-    def _bound(self) -> Mapping[str, float]:
+    def _bound(self, heed: Heed) -> Mapping[str, float]:
         count = min(len(self.held), _JUDGED)
         if not count:
             return {}
@@ -94,6 +94,7 @@ class VaeLearner:
         error = kl = 0.0
         with torch.inference_mode():
             for at in range(0, count, _TOGETHER):
+                heed()
                 rows = range(at, min(at + _TOGETHER, count))
                 pictures, labels = self.held.take(rows, self.device), self.held.labels_of(rows, self.device)
                 errors, kls = self._parts(pictures, noise[list(rows)].to(self.device), labels)
