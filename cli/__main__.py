@@ -5,7 +5,7 @@ from typing import IO, Any
 import click
 from pydantic import ValidationError
 
-from cli import batches, doctor, library, starting, work, workflows
+from cli import batches, datasets, doctor, library, starting, training, work, workflows
 from shared import kinds
 from shared.errors import AtelierError
 from shared.settings import Settings
@@ -42,7 +42,8 @@ for command in (
     starting.up, starting.demo, starting.serve, starting.migrate, doctor.doctor,
     work.submit, work.upload, work.status, work.list_jobs, work.cancel, work.list_kinds, batches.batch,
     workflows.workflow,
-    library.models, library.keys,
+    datasets.list_datasets, datasets.dataset, library.models, library.keys,
+    training.pause, training.resume, training.keep, training.show_curves,
 ):  # fmt: skip
     atelier.add_command(command)
 

@@ -68,6 +68,7 @@ class Job(TypedDict):
     error: Failure | None
     artifacts: list[Artifact]
     title: NotRequired[str | None]
+    held: NotRequired[bool]
 
 
 class Client:
@@ -112,6 +113,14 @@ class Client:
 
     def cancel(self, job_id: str) -> Job:
         return cast(Job, self._ask("POST", f"/api/jobs/{job_id}/cancel"))
+
+    def ask_training(self, job_id: str, asked: str) -> Job:
+        """Pause, resume or keep."""
+        return cast(Job, self._ask("POST", f"/api/jobs/{job_id}/{asked}"))
+
+    def curves(self, job_id: str) -> dict[str, list[tuple[int, float]]]:
+        """The points of a training by name."""
+        return cast(dict[str, list[tuple[int, float]]], self._ask("GET", f"/api/jobs/{job_id}/points"))
 
     def listing(self, name: str, **query: str | None) -> list[dict[str, Any]]:
         """Everything under /api/NAME."""

@@ -32,6 +32,8 @@ def bars() -> Progress:
 
 def note(job: Job) -> str:
     """What a job is at, in a few words."""
+    if job.get("held"):
+        return "paused"
     position = job.get("position")
     if job["state"] == "queued" and position and position.get("ahead"):
         return f"queued, {position['ahead']} ahead"

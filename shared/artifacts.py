@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, exists, func, literal, select
+from sqlalchemy import ARRAY, Connection, Text, bindparam, delete, exists, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.db import Database
@@ -75,6 +75,46 @@ def show_preview(db: Database, job: Job, preview: NewArtifact) -> bool:
     return True
 
 
+def replace_checkpoint(connection: Connection, job: Job, checkpoint: NewArtifact) -> None:
+    """Make this the job's one checkpoint of its file name; the sweep deletes the bytes of the one before."""
+    same = (artifacts.c.job_id == job.id) & _CHECKPOINT & (artifacts.c.name == checkpoint.name)
+    connection.execute(delete(artifacts).where(same))
+    insert_all(connection, job, [checkpoint])
+
+
+def checkpoint(db: Database, job_id: str, name: str) -> Artifact | None:
+    """What any attempt of this job stored under this file name, if one did."""
+    same = (artifacts.c.job_id == job_id) & _CHECKPOINT & (artifacts.c.name == name)
+    with db.begin() as connection:
+        row = connection.execute(select(*artifacts.c).where(same)).mappings().one_or_none()
+    return artifact_from(row) if row is not None else None
+
+
+def has_checkpoint(db: Database, job_id: str) -> bool:
+    """Whether any attempt of this job stored one."""
+    with db.begin() as connection:
+        some = select(exists().where(artifacts.c.job_id == job_id, _CHECKPOINT))
+        return bool(connection.execute(some).scalar_one())
+
+
+def drop_checkpoints(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Forget the checkpoints of those of these jobs that have succeeded or were cancelled; the sweep deletes the bytes.
+
+    Those of a failed job stay a while: see `forget_checkpoints`.
+    """
+    over = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.state.in_([JobState.SUCCEEDED, JobState.CANCELLED]))
+    connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(over), _CHECKPOINT))
+
+
+def forget_checkpoints(db: Database, failed_before: datetime) -> int:
+    """Forget the checkpoints of every job that needs them no more, and of those that failed before this; how many."""
+    over = jobs.c.state.in_([JobState.SUCCEEDED, JobState.CANCELLED])
+    failed = (jobs.c.state == JobState.FAILED) & (jobs.c.finished_at < failed_before)
+    unneeded = exists().where(jobs.c.id == artifacts.c.job_id, over | failed)
+    with db.begin() as connection:
+        return len(connection.execute(delete(artifacts).where(_CHECKPOINT, unneeded).returning(artifacts.c.id)).all())
+
+
 def drop_previews(connection: Connection, job_ids: Sequence[str]) -> None:
     """Forget the previews of jobs whose attempt has ended; the sweep deletes the bytes."""
     connection.execute(_DROP_PREVIEWS, {"jobs": list(job_ids)})
@@ -132,6 +172,9 @@ def discard_orphans(db: Database, older_than: datetime, discard: Callable[[str],
         connection.execute(delete(blobs).where(blobs.c.key.in_(keys)))
     return len(keys)
 
+
+_CHECKPOINT = artifacts.c.role == literal_column("'checkpoint'")
+"""Written out, so that the planner finds the index of such rows."""
 
 _DROP_PREVIEWS = delete(artifacts).where(
     artifacts.c.job_id == func.any(bindparam("jobs", type_=ARRAY(Text()))), artifacts.c.role == "preview"

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from shared import artifacts, costs, dependencies, transitions, versions
+from shared import artifacts, costs, datasets, dependencies, transitions, versions
 from shared.db import Database
-from shared.job import Job, JobState, Progress, job_from
+from shared.job import Job, JobState, Progress, Wish, job_from
 from shared.records import jobs
 from shared.text import clean
 from shared.transitions import MAX_CRASHES
@@ -28,6 +28,7 @@ class PulseReply:
 
     cancel: bool
     lost: bool
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def start(
 def pulse(
     db: Database, job: Job, lease_s: float, progress: Progress | None = None, metrics: dict[str, float] | None = None
 ) -> PulseReply:
-    """Renew the lease, write progress if there is news, and read the cancel flag: one UPDATE."""
+    """Renew the lease, write progress if there is news, and read what the owner asks for: one UPDATE."""
     given: dict[str, Any] = _held(job) | {"lease_s": lease_s}
     statement = transitions.HOLD
     if progress is not None:
@@ -66,8 +67,23 @@ def pulse(
             given | {"new_progress": asdict(progress), "new_metrics": metrics or {}},
         )
     with db.begin(durable=False) as connection:
-        cancel_requested = connection.execute(statement, given).scalar_one_or_none()
-    return PulseReply(cancel=bool(cancel_requested), lost=cancel_requested is None)
+        row = connection.execute(statement, given).one_or_none()
+    if row is None:
+        return PulseReply(cancel=False, lost=True)
+    return PulseReply(cancel=row.cancel_requested, lost=False, wish=row.wish)
+
+
+def checkpoint(db: Database, job: Job, new: artifacts.NewArtifact) -> bool:
+    """Keep a stored file as the job's checkpoint of that name: the job has come further, whatever went wrong before.
+
+    Returns:
+        False where the attempt no longer owns the job; the checkpoint before stays.
+    """
+    with db.begin() as connection:
+        if connection.execute(transitions.ADVANCE, _held(job)).first() is None:
+            return False
+        artifacts.replace_checkpoint(connection, job, new)
+    return True
 
 
 def finish(
@@ -102,6 +118,8 @@ def finish(
             for artifact_id, made in zip(ids, outputs, strict=True):
                 if made.role == "model" and "name" in made.meta:
                     versions.enter(connection, job, artifact_id, made)
+                elif made.role == "dataset":
+                    datasets.enter(connection, job, artifact_id, made)
             pools = dependencies.follow_end(connection, [ended])
             _settle(connection, [job.id], learn=True)
     if ended is not None:
@@ -144,7 +162,10 @@ def fail(
 
 
 def release(db: Database, job: Job, reason: str) -> bool:
-    """running -> queued at no cost to any budget: the worker drains, or never began."""
+    """running -> queued at no cost to any budget: the worker drains, the job makes room, or never began.
+
+    One whose owner has asked for a pause is held there until it is resumed.
+    """
     return _leave(db, job, transitions.RELEASE, event={"reason": reason}) or stop(db, job) is not None
 
 
@@ -216,6 +237,7 @@ def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False) 
     """What every end of an attempt has in common: its price is corrected, its previews go."""
     if job_ids:
         artifacts.drop_previews(connection, job_ids)
+        artifacts.drop_checkpoints(connection, job_ids)
         costs.settle(connection, job_ids, learn=learn)
 
 

@@ -13,7 +13,9 @@ from typing import Any, BinaryIO
 from sqlalchemy import func, select
 
 from shared import kinds, library
+from shared.batch_copy import copy_line
 from shared.complaints import sentence
+from shared.datasets import Datasets
 from shared.db import Database
 from shared.drafts import Placement, draft, pool_of
 from shared.errors import FieldError, Invalid
@@ -22,7 +24,6 @@ from shared.inputs import Inputs
 from shared.kinds.params import Params
 from shared.owners import Owner
 from shared.sources import MAX_ITEMS, Item, Source, too_many
-from shared.transitions import copy_line
 
 MAX_ERRORS = 100
 """Wrong fields that are listed; further ones are only counted."""
@@ -76,6 +77,7 @@ class _Checked:
         self._adapter_tasks = kinds.params_class(kind).adapter_tasks()
         self._library = library.tasks(db, owner.id) if self._model_tasks or self._adapter_tasks else {}
         self._inputs = Inputs(db, owner.id)
+        self._datasets = Datasets(db, owner.id)
         self._errors: dict[tuple[Any, ...], FieldError] = {}
         self._wrong_items = 0
 
@@ -112,6 +114,7 @@ class _Checked:
             params = kinds.validate(self._kind, item.params, strict=self._source.strict)
             self._check_models(params)
             self._inputs.check(params)
+            params = self._datasets.pin(params)
         except Invalid as error:
             self._note(item, error.errors)
             return None

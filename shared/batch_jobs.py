@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from shared import dependencies, transitions
+from shared.batch_copy import LOG_SUBMITTED, SUBMIT_MANY
 from shared.ids import new_id
 from shared.job import JobState
 from shared.owners import Owner
@@ -18,7 +19,7 @@ COPIED_AT_ONCE = 4 << 20
 
 
 def submit_many(connection: Connection, owner: Owner, batch_id: str, lines: BinaryIO, total: int) -> None:
-    """Write the jobs of a batch: `lines` are those of `transitions.copy_line`, read a few megabytes at a time.
+    """Write the jobs of a batch: `lines` are those of `batch_copy.copy_line`, read a few megabytes at a time.
 
     Raises:
         TooMany: not all of them fit into the owner's queue.
@@ -28,9 +29,9 @@ def submit_many(connection: Connection, owner: Owner, batch_id: str, lines: Bina
     assert driver is not None
     with driver.cursor() as cursor:
         while chunk := lines.readlines(COPIED_AT_ONCE):
-            with cursor.copy(transitions.SUBMIT_MANY) as copy:
+            with cursor.copy(SUBMIT_MANY) as copy:
                 copy.write(b"".join(chunk))
-    connection.execute(transitions.LOG_SUBMITTED, {"batch": batch_id})
+    connection.execute(LOG_SUBMITTED, {"batch": batch_id})
 
 
 def cancel_rest(connection: Connection, owner_id: str, batch_id: str) -> int:

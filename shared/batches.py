@@ -17,6 +17,7 @@ from shared import batch_jobs, jobs, kinds, library
 from shared.batch import Batch, batch_from
 from shared.batch_drafts import BatchDraft, write_down
 from shared.batch_listing import get, named
+from shared.datasets import Datasets
 from shared.db import Database
 from shared.drafts import Placement
 from shared.errors import Conflict, Invalid, NotFound
@@ -176,9 +177,10 @@ def _check_again(db: Database, owner: Owner, batch: Batch, states: Collection[Jo
     """Look for what the jobs name, as when they were submitted: it may have gone since."""
     try:
         declared = kinds.params_class(batch.kind)
-        tasks, media = declared.model_tasks(), declared.input_media()
-        found = named(db, batch, list(states), [*tasks, *media])
+        tasks, media, formats = declared.model_tasks(), declared.input_media(), declared.dataset_formats()
+        found = named(db, batch, list(states), [*tasks, *media, *formats])
         Inputs(db, owner.id).check_named({name: found.pop(name) for name in media}, media)
+        Datasets(db, owner.id).check_named({name: found.pop(name) for name in formats}, formats)
         for name, values in found.items():
             for value in sorted(values):
                 if name in tasks:

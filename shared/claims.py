@@ -26,6 +26,10 @@ AFFINITY_RANK_S = 3600.0
 """Nor is a job passed over for one that ranks this much behind it: a batch never goes before a single job."""
 
 
+PATIENCE_S = 2.0
+"""A job that somebody waits for has waited this long before a training makes room: another device may take it."""
+
+
 @dataclass(frozen=True)
 class Claimant:
     """The process that claims: one at a time per device. `pools` are those it serves."""
@@ -49,6 +53,10 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         if not heads:
             return None
         head = _best(heads, resident)
+        if kinds.trains(head.kind):
+            # Whoever made room for a job that somebody waits for is not taken before that.
+            urgent = given | {"now_served": turn.vtime, "training": list(kinds.training())}
+            head = next(iter(connection.execute(_URGENT, urgent)), head)
         job = attempts.start(
             connection,
             head.id,
@@ -63,6 +71,13 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         return job
 
 
+def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
+    """Whether a job that somebody waits for could run if this one, which trains, made room on its device."""
+    given = {"pools": list(pools), "kinds": list(kinds.names()), "training": list(kinds.training()), "job": job.id}
+    with db.begin() as connection:
+        return bool(connection.execute(_AWAITED, given).scalar_one())
+
+
 def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
     """The first job, or one near it whose model is in memory, as long as the first has not waited long."""
     if heads[0].waited > AFFINITY_S:
@@ -71,7 +86,9 @@ def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
     return next((head for head in near if head.model in resident), heads[0])
 
 
-_ELIGIBLE = "state = 'queued' and not waits and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"
+_ELIGIBLE = (
+    "state = 'queued' and not waits and not held and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"
+)
 """Of kinds that this process knows: while workers are replaced by newer ones, old ones leave the new kinds to them."""
 
 _TAKE_TURN = text(
@@ -87,25 +104,39 @@ The claim need not wait for the disk: if Postgres loses it in a power cut the jo
 the worker as well as the attempt.
 """
 
-_HEADS = text(
-    f"""
+_HEADS_SQL = """
     with next_owner as (
         select id as owner_id, weight, greatest(vtime, :now_served) as begins from owners
-        where exists (select from jobs where owner_id = owners.id and {_ELIGIBLE})
+        where exists (select from jobs where owner_id = owners.id and {eligible})
           and (select count(*) from jobs where owner_id = owners.id and state = 'running') < cap_running
         order by begins, served_at limit 1
     ), heads as (
         select jobs.id, kind, model, rank, extract(epoch from now() - run_at) as waited, next_owner.*
         from next_owner join jobs using (owner_id)
-        where {_ELIGIBLE}
+        where {eligible}
         order by rank, jobs.id limit :heads
     )
     select heads.*, coalesce(costs.seconds, :unknown) as cost
     from heads left join costs on costs.kind = heads.kind and costs.model = coalesce(heads.model, '')
     order by rank, heads.id
-    """  # noqa: S608 - both parts are constants
-).bindparams(heads=AFFINITY_HEADS, unknown=costs.UNKNOWN_S)
+"""
+_HEADS = text(_HEADS_SQL.format(eligible=_ELIGIBLE)).bindparams(heads=AFFINITY_HEADS, unknown=costs.UNKNOWN_S)
 """The first jobs of the owner whose turn it is, with what each is likely to cost in device seconds."""
+
+_INTERACTIVE = f"{_ELIGIBLE} and batch_id is null and kind <> all(:training)"
+"""Somebody waits for it: it is of no batch, and does not train."""
+
+_URGENT = text(_HEADS_SQL.format(eligible=_INTERACTIVE)).bindparams(heads=1, unknown=costs.UNKNOWN_S)
+_AWAITED = text(
+    f"""
+    select exists (
+        select from jobs join owners on owners.id = jobs.owner_id
+        where {_INTERACTIVE} and run_at < now() - make_interval(secs => :patience)
+          and (select count(*) from jobs as others
+               where others.owner_id = owners.id and others.state = 'running' and others.id <> :job) < cap_running
+    )
+    """  # noqa: S608 - both parts are constants
+).bindparams(patience=PATIENCE_S)
 
 _CHARGE = text(
     """

@@ -57,7 +57,7 @@ def waiting() -> Select[Any]:
     """Every job that could start now: its `pool`, its `rank`, and its estimated device `seconds`."""
     known = (jobs.c.kind == costs.c.kind) & (func.coalesce(jobs.c.model, "") == costs.c.model)
     seconds = func.coalesce(costs.c.seconds, UNKNOWN_S).label("seconds")
-    due = (jobs.c.state == JobState.QUEUED) & ~jobs.c.waits & (jobs.c.run_at <= func.now())
+    due = (jobs.c.state == JobState.QUEUED) & ~jobs.c.waits & ~jobs.c.held & (jobs.c.run_at <= func.now())
     return select(jobs.c.pool, jobs.c.rank, seconds).select_from(jobs.outerjoin(costs, known)).where(due)
 
 

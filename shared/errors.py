@@ -18,6 +18,7 @@
     BaseException                so that no `except Exception` in a kind or a library can swallow them
     ├── Cancelled                the owner cancelled the job
     ├── TimeLimit                the job ran longer than its time limit
+    ├── StoodAside               the job saved where it is and makes room; a later attempt goes on from there
     └── Superseded               another attempt owns the job now; what this one writes no longer counts
 
 A class's docstring is its sentence where none is given.
@@ -172,6 +173,10 @@ class Cancelled(BaseException):
 
 class TimeLimit(BaseException):
     """The job ran longer than its time limit."""
+
+
+class StoodAside(BaseException):
+    """The job makes room; a later attempt goes on from its checkpoint."""
 
 
 class Superseded(BaseException):

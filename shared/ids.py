@@ -7,7 +7,7 @@ from typing import Literal
 
 from ulid import ULID
 
-Prefix = Literal["job", "art", "own", "key", "mdl", "wkr", "bat", "sch", "wfl", "upl"]
+Prefix = Literal["job", "art", "own", "key", "mdl", "wkr", "bat", "sch", "wfl", "upl", "dst"]
 
 _SHAPE = re.compile(r"[a-z]{3}_[0-9a-z]{26}\Z")
 

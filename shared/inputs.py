@@ -9,6 +9,8 @@ from shared.kinds.params import Media, Params
 TABLES = ("text/csv", "application/jsonl", "application/x-ndjson", "text/plain", "text/tab-separated-values")
 """Media types that can be read as rows."""
 
+ARCHIVE = "application/zip"
+
 _TYPES = """
 select coalesce(json_object_agg(id, media_type), '{}') from artifacts
 where owner_id = %(owner)s and id = any(%(ids)s) and role <> 'preview'
@@ -16,7 +18,7 @@ where owner_id = %(owner)s and id = any(%(ids)s) and role <> 'preview'
 
 _ARTICLES = {
     "image": "a picture", "audio": "a sound", "video": "a film", "text": "a text",
-    "table": "a table (CSV, JSONL or text)",
+    "table": "a table (CSV, JSONL or text)", "archive": "a zip",
 }  # fmt: skip
 
 
@@ -58,4 +60,6 @@ class Inputs:
 def fits(media_type: str, media: Collection[str]) -> bool:
     """Whether a file of this type is of one of these media."""
     plain = media_type.partition(";")[0].strip()
+    if plain == ARCHIVE:
+        return "archive" in media
     return plain.partition("/")[0] in media or ("table" in media and plain in TABLES)

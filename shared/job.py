@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from sqlalchemy import RowMapping
 
-Role = Literal["output", "preview", "model", "checkpoint", "log", "input"]
+Wish = Literal["pause", "keep"]
+Role = Literal["output", "preview", "model", "checkpoint", "log", "input", "dataset"]
 
 
 MAX_TIME_LIMIT_S = 7 * 86_400.0
@@ -41,6 +42,8 @@ class Progress:
     text: str | None = None
     first_s: float | None = None
     last_s: float | None = None
+    #: Steps that earlier attempts had done, where this one went on from a checkpoint.
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,9 @@ class Job:
     #: Whether it is queued but waits for other jobs to succeed, and whether others wait for it.
     waits: bool = False
     needed: bool = False
+    #: What a running training is asked to do; and whether it is queued but held back until somebody resumes it.
+    wish: Wish | None = None
+    held: bool = False
 
     @property
     def done(self) -> bool:

@@ -19,7 +19,8 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection, select
 
-from shared import dependencies, kinds, library, transitions, versions
+from shared import artifacts, dependencies, kinds, library, transitions, versions
+from shared.datasets import Datasets
 from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany
@@ -74,8 +75,9 @@ def submit(
         TooMany: the owner has as many queued jobs as it may.
     """
     checked = params if isinstance(params, Params) else kinds.validate(kind, params)
-    row = draft(kind, checked, Placement(priority, pool, device, time_limit_s))
-    asked = row["params"]
+    row = draft(kind, Datasets(db, owner.id).pin(checked), Placement(priority, pool, device, time_limit_s))
+    # A dataset as it was named: the same request is the same although there is a newer version by now.
+    asked = row["params"] | {name: ref for name in type(checked).dataset_formats() if (ref := getattr(checked, name))}
     check(db, owner.id, checked, device)
     row |= {
         "owner_id": owner.id,
@@ -106,7 +108,7 @@ def check(db: Database, owner_id: str, params: Params, device: str | None = None
     """Check what a request refers to, without submitting it.
 
     Raises:
-        Invalid: there is no such model, input or device.
+        Invalid: there is no such model, dataset, input or device.
     """
     for name, task in type(params).model_tasks().items():
         model = getattr(params, name)
@@ -116,6 +118,7 @@ def check(db: Database, owner_id: str, params: Params, device: str | None = None
         for adapter in getattr(params, name) or ():
             library.check(db, owner_id, adapter.model, task, name)
     Inputs(db, owner_id).check(params)
+    Datasets(db, owner_id).pin(params)
     if isinstance(params, Training):
         versions.check_name(db, owner_id, params.name)
     if device:
@@ -134,6 +137,7 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
             row = transitions.follow(connection, arrow, {"job": job_id, "owner": owner_id})
             if row is not None:
                 dependencies.follow_end(connection, [row])
+                artifacts.drop_checkpoints(connection, [job_id])
                 return job_from(row)
         job = _owned(connection, owner_id, job_id)
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:

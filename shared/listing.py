@@ -104,11 +104,11 @@ def counts(db: Database, owner_id: str, *, states: Sequence[JobState] = tuple(Jo
 
 
 def position(db: Database, job: Job) -> Position | None:
-    """Where a queued job stands in its pool; None for a job in any other state, and for one that waits for others.
+    """Where a queued job stands in its pool; None for any other, for one that waits for others, and a held one.
 
     Counted by aged priority alone: fairness between owners can only bring a job forward of a flood.
     """
-    if job.state is not JobState.QUEUED or job.waits:
+    if job.state is not JobState.QUEUED or job.waits or job.held:
         return None
     rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
     line = waiting().where(jobs.c.pool == job.pool, jobs.c.rank < rank).subquery()
@@ -143,10 +143,10 @@ def revisions(db: Database, job_ids: Sequence[str]) -> dict[str, int]:
 def depths(db: Database) -> list[Depth]:
     """Jobs of every owner that stand in a line or run, by pool and kind, for the metrics page.
 
-    One that waits for other jobs stands in no line yet.
+    One that waits for other jobs, or is held back, stands in no line.
     """
     with db.begin() as connection:
-        live = jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING]) & ~jobs.c.waits
+        live = jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING]) & ~jobs.c.waits & ~jobs.c.held
         group = (jobs.c.pool, jobs.c.kind, jobs.c.state)
         rows = connection.execute(select(*group, func.count()).where(live).group_by(*group))
         return [Depth(pool, kind, JobState(state), count) for pool, kind, state, count in rows]

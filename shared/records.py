@@ -132,6 +132,7 @@ workflows = Table(
 )
 
 _ELIGIBLE = "state = 'queued' and not waits"
+_WISH = "wish is null or (wish = 'pause' and state = 'running') or (wish = 'keep' and state in ('queued','running'))"
 _RETRIED = "batch_id is not null and parent_id is not null"
 
 jobs = Table(
@@ -181,6 +182,9 @@ jobs = Table(
     # Whether it waits for other jobs to succeed, and whether others wait for it.
     Column("waits", Boolean, nullable=False, server_default=text("false")),
     Column("needed", Boolean, nullable=False, server_default=text("false")),
+    # What a running training is asked to do at the end of a step; and whether a queued one is held back until resumed.
+    Column("wish", Text),
+    Column("held", Boolean, nullable=False, server_default=text("false")),
     Column("idempotency_key", Text),
     Column("fingerprint", Text),
     Column("revision", BigInteger, nullable=False, server_default="0"),
@@ -190,6 +194,8 @@ jobs = Table(
     CheckConstraint("(state = 'running') = (lease_until is not null)", name="lease"),
     CheckConstraint("(state in ('succeeded','failed','cancelled')) = (finished_at is not null)", name="finished"),
     CheckConstraint("not waits or state = 'queued'", name="waits"),
+    CheckConstraint("not held or state = 'queued'", name="held"),
+    CheckConstraint(_WISH, name="wish"),
     Index(
         "uq_jobs_idempotency",
         "owner_id",
@@ -267,16 +273,28 @@ artifacts = Table(
     Column("content_sha256", Text),
     _when("starred_at"),
     _when("created_at", now=True),
-    CheckConstraint("role in ('output','preview','model','checkpoint','log','input')", name="role"),
+    CheckConstraint("role in ('output','preview','model','checkpoint','log','input','dataset')", name="role"),
     CheckConstraint("(role = 'input') = (job_id is null)", name="input"),
     Index("ix_artifacts_job", "job_id", "position"),
     Index("ix_artifacts_owner", "owner_id", "id"),
     Index("ix_artifacts_key", "key"),
     Index("ix_artifacts_sha256", "owner_id", "sha256"),
     Index("ix_artifacts_content", "owner_id", "content_sha256", postgresql_where=text("content_sha256 is not null")),
+    Index("ix_artifacts_checkpoint", "job_id", postgresql_where=text("role = 'checkpoint'")),
     Index("ix_artifacts_thumb", "thumb_key", postgresql_where=text("thumb_key is not null")),
     Index("ix_artifacts_starred", "owner_id", "id", postgresql_where=text("starred_at is not null")),
     Index("uq_artifacts_sent", "owner_id", "sent_as", unique=True, postgresql_where=text("sent_as is not null")),
+)
+
+# The curves of jobs that train: what a run does again after a crash overwrites what it did before.
+points = Table(
+    "points",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("step", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+    _when("at", now=True),
 )
 
 # The idempotency keys of uploads: several requests may have sent the same bytes.
@@ -426,6 +444,35 @@ runs = Table(
     Index("ix_runs_job", "job_id", postgresql_where=text("job_id is not null")),
     Index("ix_runs_batch", "batch_id", postgresql_where=text("batch_id is not null")),
     Index("ix_runs_created", "created_at"),
+)
+
+# Data to train on, by name; what is in it, its versions hold.
+datasets = Table(
+    "datasets",
+    metadata,
+    _id(),
+    Column("owner_id", ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    _when("created_at", now=True),
+    UniqueConstraint("owner_id", "name"),
+)
+
+# What a check made of a file. The artifact stays as long as its version does; the same rows are the same version.
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("artifact_id", ForeignKey("artifacts.id"), nullable=False),
+    Column("job_id", Text),
+    Column("format", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("splits", JSONB, nullable=False),
+    Column("report", JSONB, nullable=False, server_default=_EMPTY),
+    _when("created_at", now=True),
+    UniqueConstraint("dataset_id", "sha256"),
+    Index("ix_dataset_versions_artifact", "artifact_id"),
 )
 
 # What an owner thinks of a file that a job made: a thumb up or down, and what it should have been.

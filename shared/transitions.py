@@ -6,12 +6,9 @@ changed and writes their audit event. A guard names the state it expects and, fo
 the worker that holds it.
 """
 
-import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
 from sqlalchemy import (
     ARRAY,
     BindParameter,
@@ -33,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from shared.job import JobState
-from shared.records import dependencies, events, jobs
+from shared.records import artifacts, dependencies, events, jobs
 
 MAX_CRASHES = 2
 """A job that took this many workers down with it is poison."""
@@ -75,33 +72,6 @@ select created_at, run_at from made
 
 In the driver's own form: on this hottest of paths SQLAlchemy's share would be the larger.
 """
-
-_COPIED = (
-    "id", "owner_id", "kind", "params", "title", "state", "priority", "rank", "pool", "device_pin", "model", "seed",
-    "time_limit_s", "batch_id", "batch_index",
-)  # fmt: skip
-SUBMIT_MANY = f"copy jobs ({', '.join(_COPIED)}) from stdin"
-LOG_SUBMITTED = text(
-    "insert into events (job_id, attempt, type) select id, attempt, 'submitted' from jobs where batch_id = :batch"
-)
-
-
-def copy_line(row: Mapping[str, Any], now: float) -> bytes:
-    """A drafted job of a batch as a line for `SUBMIT_MANY`; `now` is the database's clock in epoch seconds."""
-    rank = now - row["priority"] * PRIORITY_STEP_S + BATCH_BEHIND_S + row["batch_index"] * BATCH_STEP_S
-    given = {**row, "params": to_json(row["params"]).decode(), "state": JobState.QUEUED.value, "rank": rank}
-    return ("\t".join([_copied(given[name]) for name in _COPIED]) + "\n").encode()
-
-
-def _copied(value: Any) -> str:
-    if value is None:
-        return "\\N"
-    told = str(value)
-    return told.translate(_ESCAPES) if _ESCAPED.search(told) else told
-
-
-_ESCAPED = re.compile(r"[\\\t\n\r]")
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 RETRY_MANY = text(
     """
@@ -146,14 +116,14 @@ def _in(name: str) -> ColumnElement[datetime]:
 
 
 def _ended(state: JobState) -> dict[str, Any]:
-    return {"state": state, "finished_at": func.now(), "lease_until": None}
+    return {"state": state, "finished_at": func.now(), "lease_until": None, "wish": None, "held": False}
 
 
 _MINE = (jobs.c.id == bindparam("job")) & (jobs.c.owner_id == bindparam("owner"))
 _OF_WORKFLOW = (jobs.c.workflow_id == bindparam("workflow")) & (jobs.c.owner_id == bindparam("owner"))
 _OF_BATCH = (jobs.c.batch_id == bindparam("batch")) & (jobs.c.owner_id == bindparam("owner"))
 QUEUED = jobs.c.state == JobState.QUEUED
-READY = QUEUED & ~jobs.c.waits
+READY = QUEUED & ~jobs.c.waits & ~jobs.c.held
 _RUNNING = jobs.c.state == JobState.RUNNING
 _FENCE = (
     (jobs.c.id == bindparam("job"))
@@ -170,6 +140,9 @@ _WAITING: dict[str, Any] = {
     "worker_id": None,
     "device": None,
     "progress": {},
+    # Whoever asked for a pause gets it, whatever brought the job back.
+    "held": jobs.c.wish.is_not_distinct_from("pause"),
+    "wish": func.nullif(jobs.c.wish, "pause"),
 }
 """What a job that goes back to the queue forgets; its rank stays, so it keeps its place."""
 
@@ -177,6 +150,7 @@ _ERROR = {"error_code": _given("error_code"), "error_message": _given("error_mes
 _CRASHED = {"crashes": jobs.c.crashes + 1}
 _POISON = _ended(JobState.FAILED) | _CRASHED | _ERROR
 
+_NOW_OR_LATER = func.greatest(jobs.c.run_at, func.now())
 _NEVER_RAN = _ended(JobState.CANCELLED) | {"waits": False}
 
 CANCEL_QUEUED = _arrow("cancelled", _MINE & QUEUED, _NEVER_RAN)
@@ -194,6 +168,28 @@ CANCEL_WORKFLOW = (
     _arrow("cancelled", _OF_WORKFLOW & QUEUED, _NEVER_RAN),
     _arrow("cancel_requested", _OF_WORKFLOW & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True}),
 )
+PAUSE = (
+    _arrow("paused", _MINE & QUEUED & ~jobs.c.held, {"held": True, "wish": None}),
+    _arrow(
+        "pause_requested",
+        _MINE & _RUNNING & ~jobs.c.cancel_requested & jobs.c.wish.is_distinct_from("pause"),
+        {"wish": "pause"},
+    ),
+)
+RESUME = (
+    _arrow("resumed", _MINE & QUEUED & jobs.c.held, {"held": False, "run_at": _NOW_OR_LATER}),
+    _arrow("resumed", _MINE & _RUNNING & ~jobs.c.cancel_requested & (jobs.c.wish == "pause"), {"wish": None}),
+)
+_LEARNED = exists().where(artifacts.c.job_id == jobs.c.id, artifacts.c.role == "checkpoint")
+_UNKEPT = jobs.c.wish.is_distinct_from("keep")
+KEEP = (
+    _arrow(
+        "keep_requested", _MINE & QUEUED & _UNKEPT & _LEARNED, {"wish": "keep", "held": False, "run_at": _NOW_OR_LATER}
+    ),
+    _arrow("keep_requested", _MINE & _RUNNING & _UNKEPT & ~jobs.c.cancel_requested, {"wish": "keep"}),
+)
+"""A paused training has to run once more, for a moment, to make a model of its checkpoint."""
+
 _GIVEN_JOBS = jobs.c.id == func.any(bindparam("jobs", type_=ARRAY(Text())))
 _need = jobs.alias("need")
 UNMET = exists().where(
@@ -204,7 +200,7 @@ UNMET = exists().where(
 WAKE = _arrow(
     "ready",
     _GIVEN_JOBS & QUEUED & jobs.c.waits & ~UNMET,
-    {"waits": False, "run_at": func.greatest(jobs.c.run_at, func.now())},
+    {"waits": False, "run_at": _NOW_OR_LATER},
 )
 """Those of some jobs whose needs have all succeeded wait no longer. They keep their rank, and so their place."""
 
@@ -263,7 +259,7 @@ def _recovery(lost: ColumnElement[bool]) -> tuple[Select[Any], Select[Any], Sele
 SWEEP = _recovery(_EXPIRED)
 RECLAIM = _recovery(_ORPHANED)
 
-HOLD = update(jobs).where(_FENCE).values(lease_until=_in("lease_s")).returning(jobs.c.cancel_requested)
+HOLD = update(jobs).where(_FENCE).values(lease_until=_in("lease_s")).returning(jobs.c.cancel_requested, jobs.c.wish)
 HOLD_WITH_NEWS = HOLD.values(progress=_given("progress"), metrics=_given("metrics"), revision=jobs.c.revision + 1)
 REWRITE = (
     update(jobs)
@@ -271,6 +267,9 @@ REWRITE = (
     .values(params=_given("params"), title=_given("title"), revision=jobs.c.revision + 1)
     .returning(jobs.c.id)
 )
+ADVANCE = update(jobs).where(_FENCE).values(crashes=0, failures=0, revision=jobs.c.revision + 1).returning(jobs.c.id)
+"""A job with a new checkpoint has come further: what went wrong before it does not count any more."""
+
 POOLS_WITH_WORK = select(jobs.c.pool).where(READY, jobs.c.run_at <= func.now()).group_by(jobs.c.pool)
 
 ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")

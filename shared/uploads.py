@@ -17,7 +17,7 @@ from shared import artifacts, cursors
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound, Unreadable
 from shared.ids import is_id, new_id
-from shared.inputs import TABLES
+from shared.inputs import ARCHIVE, TABLES
 from shared.intake import decoder, formats
 from shared.intake.caps import Caps
 from shared.intake.formats import Format
@@ -161,6 +161,8 @@ def remove(db: Database, owner_id: str, artifact_id: str) -> None:
 
 def _of(media: Media) -> ColumnElement[bool]:
     plain = func.split_part(rows.c.media_type, ";", 1)
+    if media == "archive":
+        return plain == ARCHIVE
     return plain.in_(TABLES) if media == "table" else plain.startswith(f"{media}/")
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from shared import kinds, library
 from shared.complaints import MOST, field_errors, sentence
+from shared.datasets import Datasets
 from shared.db import Database
 from shared.drafts import Placement, draft
 from shared.errors import FieldError, Invalid, NotFound
@@ -134,6 +135,11 @@ class _Checking:
                 self._wrong(number, f"params.{each['field']}".rstrip("."), each["message"])
             return None
         self._check_models(number, step, params)
+        try:
+            params = Datasets(self._db, self._owner.id).pin(params)
+        except Invalid as error:
+            self._wrong(number, f"params.{error.field}", str(error))
+            return None
         row = draft(step.kind, params, Placement(step.priority, step.pool))
         held = {str(path[0]) for path, _ in placeholders(step.params)}
         row["params"] |= {name: step.params[name] for name in held}
@@ -144,8 +150,9 @@ class _Checking:
         name, source = str(path[0]), self._first.get(str(value.get("from")))
         media = declared.input_media().get(name)
         wanted = set(media or ("text",))
-        if name in declared.model_tasks():
-            self._wrong(number, _field(path), "This names a model of the library; a step's output cannot stand here.")
+        if name in declared.model_tasks() or name in declared.dataset_formats():
+            what = "a model of the library" if name in declared.model_tasks() else "a dataset"
+            self._wrong(number, _field(path), f"This names {what}; a step's output cannot stand here.")
         elif source is not None and source.kind in kinds.names() and value.get("role", "output") == "output":
             made = kinds.params_class(source.kind)
             if not wanted & _READ_AS[made.output]:

@@ -11,7 +11,20 @@ from shared.queue import Ringer
 from shared.settings import Settings
 from shared.storage import Storage
 from web import auth, incoming, openapi, pages, problems, uploads
-from web.api import artifacts, batches, cron, devices, health, jobs, keys, models, provenance, schedules, workflows
+from web.api import (
+    artifacts,
+    batches,
+    cron,
+    datasets,
+    devices,
+    health,
+    jobs,
+    keys,
+    models,
+    provenance,
+    schedules,
+    workflows,
+)
 from web.api import kinds as kinds_api
 from web.api import uploads as uploads_api
 from web.identities import Identities
@@ -39,6 +52,7 @@ _APIS = (
     uploads_api.api,
     provenance.api,
     models.api,
+    datasets.api,
     devices.api,
     keys.api,
     health.api,

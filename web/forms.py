@@ -18,6 +18,9 @@ from web.written import Pair, Typed
 AUTOMATIC = "Automatic"
 """What a choice says that may be left out."""
 
+DATASET = "dataset/"
+"""Before the format of a dataset, where models have their task."""
+
 ROLES = ("system", "user", "assistant")
 
 ACCEPTED = {
@@ -26,6 +29,7 @@ ACCEPTED = {
     "video": "video/mp4,video/quicktime,video/webm,video/x-matroska,.mp4,.mov,.webm,.mkv",
     "text": ".txt,.md,.srt,.vtt,text/plain",
     "table": ".csv,.tsv,.jsonl,.ndjson,.txt",
+    "archive": ".zip,application/zip",
 }
 """What a browser offers to choose from for each medium; the server looks for itself."""
 
@@ -79,7 +83,7 @@ class Field:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model that a `model` field may name."""
+    """A model that a `model` field may name; or a dataset, whose task is `dataset/` and its format."""
 
     name: str
     title: str
@@ -242,9 +246,15 @@ def _field(
         max_length=prop.get("maxLength"),
         media=cast(tuple[Media, ...], tuple(str(hints.get("media", "")).split())),
         task=str(hints.get("task", "")),
-        lacking=widget == "model" and all(model.task != hints.get("task") for model in models),
+        lacking=widget in {"model", "dataset"} and all(model.task not in _tasks(hints) for model in models),
         **marks,
     )
+
+
+def _tasks(hints: Mapping[str, Any]) -> set[str]:
+    """What a field's model or dataset may be for."""
+    formats = str(hints.get("formats", "")).split()
+    return {f"{DATASET}{each}" for each in formats} or {str(hints.get("task", ""))}
 
 
 def _examples(schema: Mapping[str, Any], name: str) -> list[Any]:
@@ -261,8 +271,8 @@ def _choices(
     prop: Mapping[str, Any], hints: Mapping[str, Any], values: Sequence[str], models: Sequence[ModelChoice]
 ) -> list[Choice]:
     """The values to choose among; first an empty one where the setting may be left out."""
-    if hints["widget"] in {"model", "adapters"}:
-        found = [Choice(model.name, model.title) for model in models if model.task == hints.get("task")]
+    if hints["widget"] in {"model", "adapters", "dataset"}:
+        found = [Choice(model.name, model.title) for model in models if model.task in _tasks(hints)]
         for value in dict.fromkeys(values):
             if value and all(choice.value != value for choice in found):
                 # What was asked for stays visible, with the error that says it is not there.

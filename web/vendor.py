@@ -22,9 +22,9 @@ TEST_TARGET = Path(__file__).parents[1] / "tests" / "web" / "vendor"
 
 PAGE_ICONS = (
     "arrow-left", "arrow-right", "audio-lines", "ban", "book-open", "box", "calendar-clock", "chevron-right",
-    "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "dices", "download", "ellipsis",
-    "eye-off", "file", "image-up", "images", "info", "key-round", "languages", "layers", "list-checks", "lock",
-    "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "shield-check",
+    "circle-question-mark", "clock", "code-xml", "columns-2", "copy", "cpu", "database", "dices", "download",
+    "ellipsis", "eye-off", "file", "image-up", "images", "info", "key-round", "languages", "layers", "list-checks",
+    "lock", "log-out", "minus", "moon", "pause", "pencil", "play", "plus", "rotate-ccw", "search", "shield-check",
     "sliders-horizontal", "sparkles", "star", "sun", "thumbs-down", "thumbs-up", "trash-2", "triangle-alert", "upload",
     "wand-sparkles", "wifi-off", "workflow", "x",
 )  # fmt: skip
@@ -62,6 +62,13 @@ LUCIDE = Package(
     "386f9080c440d6f5049cefe3456ae8357f7a0c7f76e59670cd1cb83bc7050a44",
     "the icons that the pages use, as one sprite",
 )
+UPLOT = Package(
+    "uplot",
+    "1.6.32",
+    "MIT",
+    "4b8a8191e425658e3ea8c8c1314b0fc679c861ee3a1af2b20c7b16ba50b5133d",
+    "the curves of trainings",
+)
 AXE = Package(
     "axe-core",
     "4.14.1",
@@ -74,13 +81,15 @@ AXE = Package(
 def main() -> None:
     """Write every vendored file anew."""
     with tempfile.TemporaryDirectory() as folder:
-        unpacked = {package.name: _fetch(package, Path(folder)) for package in (HTMX, INTER, LUCIDE, AXE)}
+        unpacked = {package.name: _fetch(package, Path(folder)) for package in (HTMX, INTER, LUCIDE, UPLOT, AXE)}
         TARGET.mkdir(parents=True, exist_ok=True)
         TEST_TARGET.mkdir(parents=True, exist_ok=True)
         files = {
             TARGET / "htmx.js": _htmx(unpacked[HTMX.name]),
             TARGET / "inter.woff2": _read(unpacked[INTER.name], "files/inter-latin-wght-normal.woff2"),
             TARGET / "icons.svg": _sprite(unpacked[LUCIDE.name], icons()),
+            TARGET / "uplot.js": _read(unpacked[UPLOT.name], "dist/uPlot.iife.min.js"),
+            TARGET / "uplot.css": _read(unpacked[UPLOT.name], "dist/uPlot.min.css"),
             TEST_TARGET / "axe.js": _read(unpacked[AXE.name], "axe.min.js"),
         }
         for path, content in files.items():
@@ -137,7 +146,7 @@ def _write_lists(files: Mapping[Path, bytes], licences: Mapping[str, str]) -> No
     served = {name: digest for name, digest in hashes.items() if (TARGET / name).exists()}
     (TARGET / "manifest.json").write_text(json.dumps(served, indent=2) + "\n", encoding="utf-8")
     lines = ["# Third-party files", "", "Written by `python -m web.vendor`; not edited by hand.", ""]
-    for package in (HTMX, INTER, LUCIDE, AXE):
+    for package in (HTMX, INTER, LUCIDE, UPLOT, AXE):
         lines += [f"## {package.name} {package.version} ({package.licence})", "", f"For {package.used_for}.", ""]
         lines += ["```", licences[package.name], "```", ""]
     (TARGET / "THIRD_PARTY.md").write_text("\n".join(lines), encoding="utf-8")

@@ -13,27 +13,32 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
-from shared import artifacts, library
+from shared import artifacts, attempts, datasets, feedback, library
 from shared.artifacts import NewArtifact
+from shared.dataset import DatasetSource
 from shared.db import Database
-from shared.errors import JobError, NotFound, Superseded
+from shared.errors import JobError, NotFound, StoodAside, Superseded
+from shared.feedback import Judged
 from shared.job import Job, Progress, Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
 from shared.storage import Fingerprint, Storage, fingerprint
 from shared.text import clean
 from worker import thumbnails
-from worker.context import InputFile
+from worker.context import InputFile, Wanted
 from worker.environment import environment
 from worker.finishing.finisher import Finished, Finisher
+from worker.points import Points
 from worker.residency import Residency
 
 T = TypeVar("T")
 
 _UPLOADS_AT_ONCE = 4
+_ANY_FILE = "application/octet-stream"
 
 MAX_LIVE_TEXT = 20_000
 """Characters of live text that a progress row carries at most: its end."""
@@ -65,6 +70,12 @@ class Attempt:
         self.lean = False
         self._finisher: Finisher | None = None
         self._params: Params | None = None
+        #: What a job that trains is asked to do. `leave` is a wish to yield, since the worker shuts down.
+        self.wished: Wanted | Literal["leave"] | None = job.wish
+        self.stood_aside_for: Wanted | Literal["leave"] | None = None
+        self.points = Points(db, job)
+        self._restored = False
+        self._before: int | None = None
         self.began = time.monotonic()
         self.moved = self.began
         self._db, self._storage, self._residency, self._cache = db, storage, residency, cache
@@ -86,22 +97,60 @@ class Attempt:
                 clean(note),
                 clean(text[-MAX_LIVE_TEXT:]) if text else text,
                 *self._stepped(done, round(self.moved - self.began, 3)),
+                self._done_before(done),
             )
             self._news = True
         self.check_cancelled()
 
-    def metric(self, name: str, value: float, step: int | None = None) -> None:  # noqa: ARG002 - curves come with training
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
         """Record a figure; the last value of each name is the job's. One that is no number (NaN) is left out."""
         if not math.isfinite(value):
             return
+        name = clean(name)
+        if step is not None:
+            self.points.add(name, step, float(value))
         with self._lock:
-            self.metrics[clean(name)] = float(value)
+            self.metrics[name] = float(value)
             self._news = True
 
     def check_cancelled(self) -> None:
         """Raise the reason to stop, if there is one."""
         if self._stop is not None:
             raise self._stop
+
+    def checkpoint(self, path: Path) -> None:
+        """Store a file as this job's one checkpoint of that name, at once: the bytes first, then one commit."""
+        content = fingerprint(path)
+        key = artifacts.blob_key(self.job.owner_id, content.sha256)
+        artifacts.announce(self._db, {key: content.size})
+        self._storage.put(key, path)
+        # A run that goes on from here does not repeat what is before it.
+        self.points.write()
+        new = NewArtifact("checkpoint", path.name, _ANY_FILE, content.size, content.sha256, key)
+        if not attempts.checkpoint(self._db, self.job, new):
+            raise Superseded
+        self.job = replace(self.job, failures=0, crashes=0)
+        with self._lock:
+            self.moved = time.monotonic()
+
+    def restore(self, name: str) -> Path | None:
+        """The job's checkpoint of that name, its hash checked."""
+        found = artifacts.checkpoint(self._db, self.job_id, name)
+        if found is None:
+            return None
+        self._restored = True
+        path = self.workdir / name
+        self._storage.fetch(found.key, path, found.sha256)
+        return path
+
+    def wish(self) -> Wanted | None:
+        """What the pulse has heard last."""
+        return "yield" if self.wished == "leave" else self.wished
+
+    def step_aside(self) -> NoReturn:
+        """End this attempt."""
+        self.stood_aside_for = self.wished
+        raise StoodAside
 
     def input(self, ref: str) -> InputFile:
         """An artifact of the owner, as a copy in the work folder."""
@@ -116,7 +165,7 @@ class Attempt:
 
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Finish a file and keep it for the upload; a preview is uploaded and shown at once."""
-        media_type = media_type or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        media_type = media_type or mimetypes.guess_type(path.name)[0] or _ANY_FILE
         finished = self._finished(path, role, media_type, meta)
         new = self._saved(path, role, media_type, meta | finished.meta)
         new = replace(new, content_sha256=finished.content)
@@ -142,6 +191,14 @@ class Attempt:
     def source(self, name: str) -> ModelSource:
         """A library model that is a tool, not what the job is made with."""
         return library.resolve(self._db, self._storage, self.job.owner_id, name, self._cache)
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The dataset of that name, its rows and files on this machine."""
+        return datasets.resolve(self._db, self._storage, self.job.owner_id, ref, self._cache)
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What the owner said of results."""
+        return feedback.collected(self._db, self.job.owner_id, since)
 
     # ---- what the pulse and the runner call ----
 
@@ -209,6 +266,12 @@ class Attempt:
             return None, None
         first_s = self._progress.first_s
         return at_s if first_s is None else first_s, at_s
+
+    def _done_before(self, done: int) -> int:
+        """What was done when this attempt went on from a checkpoint: all but the first step that it tells of."""
+        if self._restored and self._before is None and done:
+            self._before = done - 1
+        return self._before or 0
 
     def _finished(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> Finished:
         if self._finisher is None or self._params is None:

@@ -20,6 +20,9 @@ from shared.settings import Settings
 from shared.staging import Staging
 from shared.storage import Storage
 
+CHECKPOINTS_KEPT_S = 7 * 86_400.0
+"""The checkpoints of a training that failed are kept this long."""
+
 GARBAGE_GRACE_S = 3600.0
 """A stored file that no artifact names is deleted after this long: far longer than any upload."""
 
@@ -97,6 +100,7 @@ class Beat:
             devices.forget(self._db)
             ticks.forget(self._db)
             Staging(self._settings.home).forget()
+            artifacts.forget_checkpoints(self._db, datetime.now(UTC) - timedelta(seconds=CHECKPOINTS_KEPT_S))
             stale = datetime.now(UTC) - timedelta(seconds=GARBAGE_GRACE_S)
             while artifacts.discard_orphans(self._db, stale, self._storage.delete):
                 pass

@@ -8,13 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.dataset import DatasetSource
+    from shared.feedback import Judged
     from shared.job import Role
     from shared.library import ModelSource
 
 T = TypeVar("T")
+
+Wanted = Literal["pause", "keep", "yield"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,24 @@ class JobContext(Protocol):
     def check_cancelled(self) -> None:
         """Raise what `progress` would raise; for places that have nothing to report."""
 
+    def checkpoint(self, path: Path) -> None:
+        """Store a file at once, in the place of this job's earlier one of that name; a later attempt may restore it.
+
+        Raises Superseded where another attempt owns the job. A checkpoint goes when its job has succeeded.
+        """
+
+    def restore(self, name: str) -> Path | None:
+        """What any attempt of this job stored last under this name, in the work folder; None if there is nothing."""
+
+    def wish(self) -> Wanted | None:
+        """What a training is asked to do at the end of a step.
+
+        `keep`: stop now, keep the best, succeed. `pause` and `yield`: store a checkpoint, then step aside.
+        """
+
+    def step_aside(self) -> None:
+        """End this attempt and make room; the job goes on later, with a new attempt. Raises StoodAside."""
+
     def input(self, ref: str) -> InputFile:
         """An artifact of the same owner: uploaded, or made by an earlier job."""
 
@@ -79,3 +103,9 @@ class JobContext(Protocol):
 
     def model(self, name: str) -> ModelSource:
         """The library model of that name, for this job's owner."""
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The dataset that a `DatasetRef` names, its rows and files on this machine: to be read, not changed."""
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What this job's owner said of results, oldest first."""

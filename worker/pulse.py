@@ -12,15 +12,23 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from shared import attempts, kinds
 from shared.db import Database
 from shared.errors import AtelierError, Cancelled, Superseded, TimeLimit
+from shared.job import Job
 from shared.settings import Settings
 from worker.attempt import Attempt
 
 STOP_GRACE_S = 30.0
 """A job that was told to stop and has not after this long is killed with its process."""
+
+POINTS_EVERY_S = 1.0
+"""The points of curves are written this often at most."""
+
+#: Why a training is to make room: the worker leaves, or somebody waits for another job.
+Room = Literal["leave", "yield"]
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +60,15 @@ class Drained(BaseException):
 class Pulse:
     """Beats every `settings.pulse_s`. One attempt at a time is watched."""
 
-    def __init__(self, settings: Settings, db: Database, report: Callable[[], None], slug: str) -> None:
-        self._settings, self._db, self._report = settings, db, report
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        report: Callable[[], None],
+        slug: str,
+        makes_room: Callable[[Job], Room | None],
+    ) -> None:
+        self._settings, self._db, self._report, self._makes_room = settings, db, report, makes_room
         self._drain_file = drain_file(settings, slug, os.getppid())
         self._sign = sign_of_life(settings, slug)
         self._attempt: Attempt | None = None
@@ -111,6 +126,10 @@ class Pulse:
             self._tell(attempt, Superseded)
         elif reply.cancel:
             self._tell(attempt, Cancelled)
+        elif kinds.trains(attempt.job.kind):
+            attempt.wished = reply.wish or self._makes_room(attempt.job)
+        # After the lease, so that no number of points can cost it.
+        attempt.points.write(at_most_every_s=POINTS_EVERY_S)
 
     def _watch_clock(self, attempt: Attempt) -> None:
         now = time.monotonic()

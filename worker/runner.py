@@ -17,7 +17,17 @@ from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
-from shared.errors import Broken, Cancelled, Invalid, JobError, RetryableError, Superseded, TimeLimit, Unavailable
+from shared.errors import (
+    Broken,
+    Cancelled,
+    Invalid,
+    JobError,
+    RetryableError,
+    StoodAside,
+    Superseded,
+    TimeLimit,
+    Unavailable,
+)
 from shared.ids import new_id
 from shared.job import Job
 from shared.queue import Ringer
@@ -31,7 +41,7 @@ from worker.finishing.finisher import Finisher
 from worker.health import Health, is_fatal
 from worker.kinds import run_function
 from worker.lock import DeviceLock
-from worker.pulse import Drained, Pulse, time_limit_sentence
+from worker.pulse import Drained, Pulse, Room, time_limit_sentence
 from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
 
 T = TypeVar("T")
@@ -58,7 +68,7 @@ class Runner:
         self._job_id: str | None = None
         self._drain_requested = False
         self._serves_accelerated = device.is_gpu
-        self.pulse = Pulse(settings, self.db, self._report, device.slug)
+        self.pulse = Pulse(settings, self.db, self._report, device.slug, self._makes_room)
 
     def begin(self) -> None:
         """Begin the pulse, and take the device over: at once, or when an earlier process of it has finished."""
@@ -144,13 +154,14 @@ class Runner:
             attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
             run_function(job.kind)(params, attempt)
             attempt.upload()
-        except (Cancelled, TimeLimit, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
+        except (Cancelled, TimeLimit, StoodAside, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
         return None
 
     def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
         """Write the end of an attempt; each write is safe to repeat while the database is away."""
         job = attempt.job
+        persist(attempt.points.write)
         match error:
             case None:
                 persist(
@@ -171,6 +182,10 @@ class Runner:
                 persist(lambda: attempts.stop(self.db, job))
             case Drained():
                 persist(lambda: attempts.release(self.db, job, "the worker shut down"))
+            case StoodAside():
+                why = _ASIDE.get(attempt.stood_aside_for or "", _ASIDE["yield"])
+                persist(lambda: attempts.release(self.db, job, why))
+                self.ringer.ring(job.pool)
             case TimeLimit():
                 self._fail(attempt, "time_limit", time_limit_sentence(job.time_limit_s))
             case _:
@@ -237,6 +252,12 @@ class Runner:
         own = (*self.device.pools, self.device.id)
         return (*own, "accelerated") if self._serves_accelerated else own
 
+    def _makes_room(self, job: Job) -> Room | None:
+        """Why a training that runs here is to make room, if it is; asked by the pulse thread."""
+        if self.pulse.draining or self._drain_requested:
+            return "leave"
+        return "yield" if claims.somebody_waits(self.db, job, self._pools()) else None
+
     def _may_claim(self) -> bool:
         if not self._ready or self.pulse.draining or self._drain_requested or self.health.quarantined():
             return False
@@ -274,6 +295,14 @@ class Runner:
         if self.pulse.draining or self._drain_requested:
             return "draining"
         return "busy" if self._job_id else "idle"
+
+
+_ASIDE = {
+    "leave": "the worker shut down",
+    "yield": "it made room for a job that somebody waits for",
+    "pause": "it was paused",
+}
+"""Why a training stepped aside."""
 
 
 def _unexpected(error: BaseException) -> str:

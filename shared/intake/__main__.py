@@ -14,7 +14,10 @@ from shared.intake import cage
 from shared.intake.caps import Caps
 from shared.intake.refusal import Refusal
 
-_READERS = {"picture": "pictures", "stream": "streams", "text": "texts", "origin": "origins"}
+_READERS = {
+    "picture": "pictures", "stream": "streams", "text": "texts", "origin": "origins", "archive": "archives",
+    "members": "members",
+}  # fmt: skip
 
 
 def main() -> int:

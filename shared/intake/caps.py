@@ -11,6 +11,11 @@ class Caps:
     sound_bytes: int = 512 << 20
     film_bytes: int = 512 << 20
     text_bytes: int = 256 << 20
+    archive_bytes: int = 1 << 30
+    #: Of an archive: what it unpacks to, its files, and how many times as much a file may be unpacked.
+    archive_total: int = 2 << 30
+    archive_files: int = 100_000
+    archive_ratio: int = 100
     pixels: int = 4096 * 4096
     ratio: float = 50
     sound_s: float = 2 * 3600
@@ -30,5 +35,5 @@ class Caps:
 
     def within(self, upload: int) -> "Caps":
         """The same where no file at all may be longer than `upload` bytes."""
-        names = ("picture_bytes", "sound_bytes", "film_bytes", "text_bytes")
+        names = ("picture_bytes", "sound_bytes", "film_bytes", "text_bytes", "archive_bytes")
         return Caps(**{**vars(self), **{name: min(getattr(self, name), upload) for name in names}})

@@ -34,7 +34,7 @@ ROOTS = "roots.pem"
 """In the folder of one that looks at a file's origin: the root certificates that are ours."""
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TZ", "LD_LIBRARY_PATH")
-_MEDIA = {"picture": "image", "stream": "media", "text": "text"}
+_MEDIA = {"picture": "image", "stream": "media", "text": "text", "archive": "archive"}
 
 _SPARING = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Keeps addresses that are set aside, and never used, within the bound of memory."""
@@ -50,6 +50,16 @@ def decode(source: Path, form: Format, folder: Path, caps: Caps) -> Made:
         TooMany: others are being decoded; nothing is lost by trying again.
     """
     return Made(**ask(form.way, form, source, folder, caps))
+
+
+def members(source: Path, first: int, last: int, folder: Path, caps: Caps) -> dict[str, Any]:
+    """What files number `first` to `last` of an archive are, written anew into `folder`: see `members.Members`.
+
+    Raises:
+        Invalid: the archive is refused; or the child came to its end over one of these files.
+        TooMany: as `decode`.
+    """
+    return ask("members", Format("archive", f"{first}:{last}"), source, folder, caps)
 
 
 def ask(way: str, form: Format, source: Path, folder: Path, caps: Caps) -> dict[str, Any]:
@@ -106,6 +116,8 @@ def _run(way: str, source: Path, form: Format, folder: Path, caps: Caps) -> Answ
 def _bytes(form: Format, caps: Caps) -> int:
     if form.way == "stream":
         return max(caps.sound_bytes, caps.film_bytes)
+    if form.way == "archive":
+        return caps.archive_bytes
     return caps.picture_bytes if form.way == "picture" else caps.text_bytes
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from shared.intake.refusal import Refusal
 
 #: Which decoder opens it. Whether a container with sound and film is the one or the other, only its streams tell.
-Way = Literal["picture", "stream", "text"]
+Way = Literal["picture", "stream", "text", "archive"]
 
 HEAD = 4096
 """Bytes that are looked at."""
@@ -34,11 +34,12 @@ _FOREIGN = {
     b"\xc5\xd0\xd3\xc6": "A PostScript file",
     b"%PDF": "A PDF", b"II*\x00": "A TIFF", b"MM\x00*": "A TIFF", b"BM": "A BMP", b"SIMPLE  =": "A FITS file",
     b"\x00\x00\x01\x00": "An icon", b"\x00\x00\x00\x0cjP  ": "A JPEG 2000 picture", b"\xff\x0a": "A JPEG XL picture",
-    b"PK\x03\x04": "A zip archive", b"\x1f\x8b": "A gzip archive",
+    b"\x1f\x8b": "A gzip archive", b"7z\xbc\xaf": "A 7z archive", b"Rar!": "A RAR archive",
 }  # fmt: skip
 _SUFFIXES = {
     ".csv": "text/csv", ".tsv": "text/tab-separated-values", ".jsonl": "application/jsonl",
     ".ndjson": "application/jsonl", ".vtt": "text/vtt", ".md": "text/markdown", ".markdown": "text/markdown",
+    ".conll": "text/plain", ".bio": "text/plain", ".iob": "text/plain",
     ".txt": "text/plain", ".text": "text/plain", ".srt": "text/plain", ".json": "text/plain", ".log": "text/plain",
 }  # fmt: skip
 _TYPES = {
@@ -86,10 +87,15 @@ def unsupported(medium: str, what: str | None = None) -> Refusal:
     return Refusal(f"unsupported_{medium or 'file'}", f"{first} {_TAKEN.get(medium) or _ANY}")
 
 
-_ANY = "Send a picture (PNG, JPEG, WebP), a sound (WAV, FLAC, MP3, Ogg, M4A), a film (MP4, MOV, WebM, MKV) or a text."
+_ANY = (
+    "Send a picture (PNG, JPEG, WebP), a sound (WAV, FLAC, MP3, Ogg, M4A), a film (MP4, MOV, WebM, MKV), a text, "
+    "or a zip."
+)
 
 
 def _binary(head: bytes) -> Format | None:
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Format("archive", "zip")
     for magic, name in _PICTURES.items():
         if head.startswith(magic):
             return Format("picture", name)

@@ -18,9 +18,12 @@ from pydantic import ValidationError
 from shared.complaints import field_errors, sentence
 from shared.errors import FieldError, Invalid, NotFound
 from shared.kinds.params import FINISHING, Params
-from shared.kinds.training_params import TRAINING
+from shared.kinds.training_params import TRAINING, Training
 
-_NOT_KINDS = {"diffusion_params", "language_params", "params", "reading_params", "training_params"}
+_NOT_KINDS = {
+    "adapter_params", "diffusion_params", "language_params", "params", "picture_training_params", "reading_params",
+    "training_params",
+}  # fmt: skip
 _fixed: dict[str, bool] = {}
 
 
@@ -30,6 +33,7 @@ def extend(folder: Path) -> None:
     if path not in __path__:
         __path__.append(path)
     names.cache_clear()
+    training.cache_clear()
     importlib.invalidate_caches()
 
 
@@ -42,6 +46,17 @@ def names() -> list[str]:
     if twice:
         raise RuntimeError(f"Kinds declared twice: {', '.join(twice)}. Rename one file of each, in {list(__path__)}.")
     return sorted(set(found) - _NOT_KINDS)
+
+
+def trains(kind: str) -> bool:
+    """Whether this is a kind that trains."""
+    return kind in names() and params_class(kind).trains
+
+
+@cache
+def training() -> tuple[str, ...]:
+    """The kinds that train."""
+    return tuple(kind for kind in names() if params_class(kind).trains)
 
 
 @cache
@@ -102,7 +117,7 @@ def schema(kind: str) -> dict[str, Any]:
 def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document = cls.model_json_schema()
     # What all kinds of a sort are asked comes after what this one is.
-    last = (*TRAINING, *FINISHING)
+    last = (*(TRAINING if issubclass(cls, Training) else ()), *FINISHING)
     document["properties"] = dict(sorted(document["properties"].items(), key=lambda item: item[0] in last))
     document["title"], document["description"] = cls.title, cls.summary
     document["examples"] = cls.examples
@@ -110,6 +125,7 @@ def _schema(kind: str, cls: type[Params]) -> dict[str, Any]:
     document["x-kind"] = {
         "name": kind, "icon": cls.icon, "output": cls.output, "pool": cls.pool, "models": cls.model_tasks(),
         "adapters": cls.adapter_tasks(), "inputs": {field: list(media) for field, media in cls.input_media().items()},
+        "datasets": {field: list(formats) for field, formats in cls.dataset_formats().items()},
     }  # fmt: skip
     return document
 

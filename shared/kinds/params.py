@@ -23,10 +23,15 @@ Task = Literal[
 ]  # fmt: skip
 Widget = Literal[
     "textarea", "text", "number", "slider", "stepper", "segment", "select", "size", "seed", "switch", "model",
-    "messages", "lines", "file", "adapters",
+    "messages", "lines", "file", "adapters", "dataset",
 ]  # fmt: skip
-#: What an input may be, as the first half of its media type says; `table` is rows: JSONL, CSV, or a text a line.
-Media = Literal["image", "audio", "video", "text", "table"]
+#: What an input may be, as the first half of its media type says; `table` is rows: JSONL, CSV, or a text a line;
+#: `archive` is a zip of files that belong together.
+Media = Literal["image", "audio", "video", "text", "table", "archive"]
+#: What the rows of a dataset are: each format has its own names of columns, see `shared.dataset`.
+DatasetFormat = Literal[
+    "text", "prompt", "chat", "labelled", "preference", "entities", "captioned", "classed", "transcribed"
+]
 
 MAX_SEED = 2**63 - 1
 #: Characters. A page of text is about 3,000; the model's own window is checked when the tokens are known.
@@ -58,6 +63,8 @@ class Params(BaseModel):
     #: A job whose progress stands still for this long is taken for hung.
     stall_s: ClassVar[float] = 300
     time_limit_s: ClassVar[float] = 3600
+    #: Whether it trains: it can be paused, keeps checkpoints, and makes room for jobs that somebody waits for.
+    trains: ClassVar[bool] = False
     #: No starter does this: examples and presets run once the owner has added a model and chosen it.
     needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.
@@ -105,6 +112,13 @@ class Params(BaseModel):
         hints = {name: _hints(field) for name, field in cls.model_fields.items()}
         return {name: tuple(hint["media"].split()) for name, hint in hints.items() if hint.get("widget") == "file"}
 
+    @classmethod
+    @cache
+    def dataset_formats(cls) -> dict[str, tuple[DatasetFormat, ...]]:
+        """The fields that name a dataset, each with the formats that it may have."""
+        hints = {name: _hints(field) for name, field in cls.model_fields.items()}
+        return {name: tuple(hint["formats"].split()) for name, hint in hints.items() if hint.get("widget") == "dataset"}
+
 
 def ui(widget: Widget, **hints: str | float | bool) -> dict[str, Any]:
     """`json_schema_extra` for a field: how a form shows it (widget, advanced, unit, step, placeholder …)."""
@@ -146,11 +160,13 @@ class Creation(Params):
 FINISHING = tuple(Creation.__annotations__)
 
 
-def ModelRef(task: Task, *, title: str = "Model", advanced: bool = False) -> Any:  # noqa: N802 - reads as a type
+def ModelRef(  # noqa: N802 - reads as a type
+    task: Task, *, title: str = "Model", description: str = "A model of the library.", advanced: bool = False
+) -> Any:
     """A field that names a model of the library, for `Annotated[str, ModelRef("text-generation")]`."""
     return Field(
         title=title,
-        description="A model of the library.",
+        description=description,
         min_length=1,
         max_length=200,
         json_schema_extra=ui("model", task=task, advanced=advanced),
@@ -164,6 +180,22 @@ def InputRef(*media: Media, title: str, description: str, advanced: bool = False
         description=description,
         pattern=r"^art_[0-9a-z]{26}$",
         json_schema_extra=ui("file", media=" ".join(media), advanced=advanced),
+    )
+
+
+def DatasetRef(  # noqa: N802 - as ModelRef
+    *formats: DatasetFormat,
+    title: str = "Dataset",
+    description: str = "A dataset of yours, or one of its versions: `name` or `name@3`.",
+    advanced: bool = False,
+) -> Any:
+    """A field that names a dataset of one of these formats: `Annotated[str, DatasetRef("labelled", "chat")]`."""
+    return Field(
+        title=title,
+        description=description,
+        pattern=r"^[a-z0-9][a-z0-9._-]*(@[1-9][0-9]{0,8})?$",
+        max_length=80,
+        json_schema_extra=ui("dataset", formats=" ".join(formats), advanced=advanced),
     )
 
 

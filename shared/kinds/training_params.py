@@ -66,7 +66,13 @@ AtOnce = Annotated[
 
 LearningRate = Annotated[
     float,
-    Field(title="Learning rate", gt=0, le=1, json_schema_extra=ui("number", advanced=True)),
+    Field(
+        title="Learning rate",
+        description="How far a step goes at most. Too high and the loss jumps, too low and it hardly falls.",
+        gt=0,
+        le=1,
+        json_schema_extra=ui("number", advanced=True),
+    ),
 ]
 
 RateSchedule = Annotated[
@@ -91,7 +97,13 @@ WarmUp = Annotated[
 
 WeightDecay = Annotated[
     float,
-    Field(title="Weight decay", ge=0, le=1, json_schema_extra=ui("number", advanced=True, step=0.01)),
+    Field(
+        title="Weight decay",
+        description="How strongly weights are drawn to nothing, which keeps a model from learning by heart.",
+        ge=0,
+        le=1,
+        json_schema_extra=ui("number", advanced=True, step=0.01),
+    ),
 ]
 
 Clip = Annotated[
@@ -168,11 +180,66 @@ Promote = Annotated[
 ]
 
 
+HeadMethod = Annotated[
+    Literal["lora", "full", "top_layers", "head"],
+    Field(
+        title="What is trained",
+        description="A LoRA beside every layer, the whole base, its top layers, or the new head alone.",
+        json_schema_extra=ui("segment"),
+    ),
+]
+
+Rank = Annotated[
+    int,
+    Field(
+        title="Rank",
+        description="How much a LoRA can learn. More takes more memory.",
+        ge=1,
+        le=512,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+Alpha = Annotated[
+    int,
+    Field(
+        title="Alpha",
+        description="How strongly a LoRA counts: alpha divided by the rank.",
+        ge=1,
+        le=1024,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+TopLayers = Annotated[
+    int,
+    Field(
+        title="Top layers",
+        description="How many layers are trained, from the top, where only those are.",
+        ge=1,
+        le=200,
+        json_schema_extra=ui("number", advanced=True),
+    ),
+]
+
+MaxLength = Annotated[
+    int,
+    Field(
+        title="Longest text",
+        description="Tokens of one example; the rest is cut off.",
+        ge=8,
+        le=131_072,
+        json_schema_extra=ui("number", advanced=True, unit="tokens"),
+    ),
+]
+
+
 class Training(Params):
     """The params of a kind that trains. A kind's own fields come first in every form, these after them."""
 
     output = "model"
     stall_s: ClassVar[float] = 1800
+    trains: ClassVar[bool] = True
     time_limit_s: ClassVar[float] = 7 * 86_400.0
 
     name: ModelName

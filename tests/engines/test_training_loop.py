@@ -12,7 +12,7 @@ from tests.engines.trainees import Line, Place, SteppedAside
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.loop import train
 from worker.engines.training.order import Order
-from worker.engines.training.plan import Plan
+from worker.engines.training.plan import Heed, Plan
 from worker.engines.training.rates import rate
 from worker.engines.training.state import read_state, write_state
 
@@ -69,6 +69,43 @@ def test_what_steps_aside_comes_back_and_loses_no_step(tmp_path: Path, whole: Li
     assert place.done == 25
 
 
+@pytest.mark.parametrize("asked", [0, 10, 25])
+def test_a_long_evaluation_makes_room_and_is_done_again(tmp_path: Path, whole: Line, asked: int):
+    # given a run that is asked to step aside while it judges: at its beginning, in its middle, at its end
+    class Judging(Line):
+        def evaluate(self, heed: Heed) -> Mapping[str, float]:
+            if place.attempt == 0 and place.done == asked:
+                place.wishes[asked] = "yield"
+            return super().evaluate(heed)
+
+    place = Place(tmp_path)
+    with pytest.raises(SteppedAside):
+        train(Judging(), PLAN, place)
+
+    # then the next attempt judges anew and ends as if nothing had been
+    line = Judging()
+    outcome = train(line, PLAN, place.again())
+    assert same(line, whole)
+    assert sorted(place.points["validation_loss"]) == [0, 5, 10, 15, 20, 25]
+    assert outcome.before["validation_loss"] == place.points["validation_loss"][0]
+
+
+def test_what_ended_early_does_not_go_on_after_making_room(tmp_path: Path):
+    class Worse(Line):
+        def evaluate(self, heed: Heed) -> Mapping[str, float]:
+            if place.attempt == 0 and place.done == 15:
+                place.wishes[15] = "pause"
+            return {**super().evaluate(heed), "score": -float(place.done)}
+
+    place = Place(tmp_path)
+    plan = replace(PLAN, judged_by="score", less_is_better=False, patience=2, keep_best=False)
+    with pytest.raises(SteppedAside):
+        train(Worse(), plan, place)
+    outcome = train(Worse(), plan, place.again())
+
+    assert (outcome.ending, outcome.steps) == ("early", 15)
+
+
 def test_it_keeps_what_there_is_when_asked(tmp_path: Path):
     line = Line()
     outcome = train(line, PLAN, Place(tmp_path, wishes={11: "keep"}))
@@ -79,8 +116,8 @@ def test_it_keeps_what_there_is_when_asked(tmp_path: Path):
 
 def test_the_best_model_is_kept_not_the_last(tmp_path: Path):
     class Climbing(Line):
-        def evaluate(self) -> dict[str, float]:
-            figures = dict(super().evaluate())
+        def evaluate(self, heed: Heed) -> dict[str, float]:
+            figures = dict(super().evaluate(heed))
             # Better until step 10, then worse: by what has been learned since.
             self.calls = getattr(self, "calls", -1) + 1
             return figures | {"score": [0.0, 1.0, 2.0, 1.5, 1.0, 0.5, 2.0][min(self.calls, 6)]}

@@ -9,6 +9,7 @@ import torch
 
 from shared.errors import Superseded
 from worker.engines.training.descent import Descending, Descent, Moment
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 
 
@@ -41,6 +42,9 @@ class Place:
         self.done = done
         if self.die_at is not None and done >= self.die_at:
             raise Superseded
+
+    def check_cancelled(self) -> None:
+        """Nobody cancels."""
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
         """Remember the point."""
@@ -107,15 +111,16 @@ class Line:
         said = self.model(self.inputs[list(rows)]).squeeze(-1)
         return ((said - self.targets[list(rows)]) ** 2).sum()
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The squared error on held-out points."""
+        heed()
         self.model.eval()
         # A careless evaluation that draws: the run must not miss it.
         torch.rand(7)
         with torch.inference_mode():
             return {"validation_loss": (self.model(self.held_inputs).squeeze(-1) - self.held).pow(2).mean().item()}
 
-    def show(self, folder: Path) -> Path | None:
+    def show(self, folder: Path, heed: Heed) -> Path | None:
         """Nothing."""
         return None
 

@@ -1,16 +1,21 @@
 """A job context with a memory instead of a system behind it: records what a kind says, and cancels when told."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from shared import kinds
-from shared.errors import Cancelled, JobError
+from shared.dataset import DatasetSource
+from shared.errors import Cancelled, JobError, StoodAside
+from shared.feedback import Judged
 from shared.job import Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
-from worker.context import InputFile
+from worker.context import InputFile, Wanted
 from worker.kinds import run_function
 
 T = TypeVar("T")
@@ -47,9 +52,16 @@ class FakeContext:
     cancel_at: int | None = None
     lean: bool = False
     inputs: dict[str, InputFile] = field(default_factory=dict)
+    datasets: dict[str, DatasetSource] = field(default_factory=dict)
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     saved: list[Saved] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    #: The curves: by name, the value of each step. The checkpoints: by name, the bytes; `again` hands them on.
+    points: dict[str, dict[int, float]] = field(default_factory=dict)
+    checkpoints: dict[str, bytes] = field(default_factory=dict)
+    #: What a training is asked to do once so many steps are done; each is heard once.
+    wishes: dict[int, Wanted] = field(default_factory=dict)
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Record; cancel when the step has come."""
@@ -58,8 +70,10 @@ class FakeContext:
             raise Cancelled
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
-        """Record the last value."""
+        """Record the last value, and the point if it is a number."""
         self.metrics[name] = float(value)
+        if step is not None and math.isfinite(value):
+            self.points.setdefault(name, {})[step] = float(value)
 
     def check_cancelled(self) -> None:
         """Raise once a cancelled step has been reached."""
@@ -69,6 +83,31 @@ class FakeContext:
     def input(self, ref: str) -> InputFile:
         """The file that the test put there."""
         return self.inputs[ref]
+
+    def checkpoint(self, path: Path) -> None:
+        """Keep the bytes."""
+        self.checkpoints[path.name] = path.read_bytes()
+
+    def restore(self, name: str) -> Path | None:
+        """The bytes as a file of the work folder."""
+        if name not in self.checkpoints:
+            return None
+        path = self.workdir / name
+        path.write_bytes(self.checkpoints[name])
+        return path
+
+    def wish(self) -> Wanted | None:
+        """What was planned for this step."""
+        return self.wishes.pop(self.steps[-1][0] if self.steps else 0, None)
+
+    def step_aside(self) -> NoReturn:
+        """End the attempt."""
+        raise StoodAside
+
+    def again(self, workdir: Path, **changes: Any) -> "FakeContext":
+        """The context of the next attempt: checkpoints and curves stay, what was saved does not."""
+        fresh: dict[str, Any] = {"steps": [], "metrics": {}, "saved": [], "wishes": {}, "cancel_at": None}
+        return replace(self, workdir=workdir, **fresh | changes)
 
     def give(self, path: Path, media_type: str, number: int = 0) -> str:
         """Put a file there as an artifact; its id, for the params."""
@@ -92,6 +131,35 @@ class FakeContext:
         if name not in self.models:
             raise JobError("model_missing", f"There is no model “{name}”.")
         return self.models[name]
+
+    def dataset(self, ref: str) -> DatasetSource:
+        """The rows that the test put there."""
+        return self.datasets[ref]
+
+    def give_dataset(
+        self,
+        format_: str,
+        train: Sequence[Mapping[str, Any]],
+        validation: Sequence[Mapping[str, Any]] = (),
+        test: Sequence[Mapping[str, Any]] = (),
+        files: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Put rows there as a dataset; its name, for the params. `files` are by the names that the rows have."""
+        number = len(self.datasets) + 1
+        name, folder = f"data-{number}@1", self.workdir / f"dataset-{number}"
+        folder.mkdir()
+        for split, rows in {"train": train, "validation": validation, "test": test}.items():
+            lines = [json.dumps({"line": line, **row}) + "\n" for line, row in enumerate(rows, 1)]
+            (folder / f"{split}.jsonl").write_text("".join(lines))
+        for path, content in (files or {}).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        self.datasets[name] = DatasetSource(name.partition("@")[0], 1, format_, f"{number:064x}", folder)
+        return name
+
+    def feedback(self, since: datetime | None = None) -> list[Judged]:
+        """What the test says was said."""
+        return self.judged
 
     @property
     def outputs(self) -> list[Saved]:

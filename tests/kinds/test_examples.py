@@ -1,13 +1,15 @@
 """Every kind's first example runs on a CPU, on the models that it names."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from shared import kinds
+from shared.feedback import Feedback, Judged
 from shared.starters import STARTERS
 from tests.kinds.context import FakeContext, run
-from tests.kinds.samples import sample
+from tests.kinds.samples import pictures, rows, sample
 from tests.kinds.shipped import SHIPPED
 
 _WANTING = [kind for kind in SHIPPED if kinds.params_class(kind).needs_model]
@@ -28,6 +30,23 @@ def test_the_first_example_runs(context: Callable[..., FakeContext], kind: str):
     for field, media in cls.input_media().items():
         if field in example:
             ctx.inputs[example[field]] = sample(media[0], ctx.workdir.parent)
+    example = example | {field: _dataset(ctx, formats[0]) for field, formats in cls.dataset_formats().items()}
+    ctx.judged = [_judged(ctx)]
     run(kind, ctx, **example)
     assert ctx.outputs
     assert all(saved.data for saved in ctx.outputs)
+
+
+def _dataset(ctx: FakeContext, format_: str) -> str:
+    """A dataset of this format, in place of the reader's own that the example names."""
+    made = rows(format_)
+    files = pictures(len(made)) if "file" in made[0] else None
+    return ctx.give_dataset(format_, made[:32], made[32:], files=files)
+
+
+def _judged(ctx: FakeContext) -> Judged:
+    """What somebody said of a text."""
+    path = ctx.workdir / "said.txt"
+    path.write_text("Helo!")
+    said = Feedback(ctx.give(path, "text/plain"), None, "Hello!", datetime.now(UTC))
+    return Judged(said, "text/plain", path.name, "generate_text", {"prompt": "Greet me."})

@@ -266,7 +266,7 @@ HOSTILE = {
     "cut sound": (sound(1)[:4000], "audio/wav", "unsupported_audio"),
     "cut film": (film()[:900], "video/mp4", "unsupported_video"),
     "ten hours": (claims_ten_hours(), "audio/flac", "audio_too_large"),
-    "zip": (b"PK\x03\x04" + bytes(30), "application/octet-stream", "unsupported_file"),
+    "zip": (b"PK\x03\x04" + bytes(30), "application/octet-stream", "bad_archive"),
     "not utf-8": (b"fine\nna\xefve\n", "text/plain", "unsupported_text"),
     "nul": (b"fine\n" + b"x" * 5000 + b"\0\n", "text/csv", "unsupported_text"),
     "only a mark": (b"\xef\xbb\xbf", "text/plain", "empty_file"),

@@ -21,7 +21,7 @@ def storage(tmp_path: Path) -> Storage:
 def attempt_of(workdir: Path, db: Database | None = None, storage: Storage | None = None) -> Attempt:
     nothing = cast(Any, None)
     return Attempt(
-        cast(Any, SimpleNamespace(id="job_1", owner_id="own_1", seed=1)),
+        cast(Any, SimpleNamespace(id="job_1", owner_id="own_1", seed=1, wish=None)),
         db=db or nothing,
         storage=storage or nothing,
         residency=nothing,

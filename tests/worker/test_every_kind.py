@@ -3,18 +3,21 @@
 All is ordered at once, of one installation; each verdict is a test of its own.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from shared import credentials, kinds
+from shared import credentials, datasets, kinds, uploads
 from shared.contents import content_hash
 from shared.errors import Invalid
+from shared.intake.caps import Caps
 from shared.job import Job, JobState
 from shared.kinds.params import Creation
 from shared.signing import signing_key
+from shared.uploads import Arrived
 from tests.kinds.shipped import SHIPPED
 from tests.worker.orders import FAMILIES, LONG, MEDIA, TWICE, Order
 from tests.worker.workshop import Stopped, Workshop, model_field, read
@@ -116,3 +119,32 @@ def test_no_kind_is_left_out():
 def test_nothing_is_left_of_a_job(done: Done):
     tmp: Path = done.shop.fleet.home.path / "tmp"
     assert [path.name for path in tmp.iterdir()] == []
+
+
+def test_a_file_becomes_a_dataset_that_a_worker_can_read(shop: Workshop, tmp_path: Path):
+    # given an upload with a bad row, checked twice by real workers
+    here = shop.fleet
+    path = tmp_path / "reviews.jsonl"
+    told = [{"text": f"row {number}", "label": "ab"[number % 2]} for number in range(30)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*told, {"text": ""}]))
+    sent = uploads.keep(here.db, shop.storage, here.owner.id, Arrived(path, name=path.name), Caps()).artifact
+    params = {"name": "reviews", "source": sent.id, "validation": 0.2, "seed": 1, "model": "tiny-llama"}
+    order = Order("check", "check_dataset", params, ())
+    ended = [shop.all_done((order,))[str(order)] for _ in range(2)]
+    assert [(job.state, job.error_message) for job in ended] == [(JobState.SUCCEEDED, None)] * 2
+
+    # then there is one version of it, with a report, and its rows can be read by name
+    found = datasets.get(here.db, here.owner.id, "reviews")
+    assert [(each.number, each.job_id, each.splits["train"]) for each in found.versions] == [(1, ended[0].id, 24)]
+    assert found.latest.report["problems"]["by_rule"][0]["rule"] == "empty_field"
+    source = datasets.resolve(here.db, shop.storage, here.owner.id, "reviews@1", tmp_path / "cache")
+    assert len(source.rows("train")) == 24
+    assert [each.name for each in shop.outputs(ended[0])] == ["report.json", "problems.csv"]
+
+    # and of a file without a good row what was found is kept with the failed job
+    path.write_text('{"text": "", "label": "a"}\n')
+    sent = uploads.keep(here.db, shop.storage, here.owner.id, Arrived(path, name=path.name), Caps()).artifact
+    order = Order("bad", "check_dataset", {"name": "bad", "source": sent.id, "model": "tiny-llama"}, ())
+    job = shop.all_done((order,))[str(order)]
+    assert (job.state, job.error_code) == (JobState.FAILED, "dataset_invalid")
+    assert [each.name for each in shop.outputs(job)] == ["report.json", "problems.csv"]

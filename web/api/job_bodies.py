@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from shared.dependencies import MAX_NEEDS
-from shared.job import MAX_TIME_LIMIT_S, JobState
+from shared.job import MAX_TIME_LIMIT_S, JobState, Wish
 from web.api.artifact_bodies import ArtifactBody
 from web.api.bodies import Answer, State, Strict
 
@@ -77,6 +77,7 @@ class LinksBody(Answer):
 
     self: str
     events: str
+    points: str
     cancel: str
     retry: str
     page: str
@@ -99,6 +100,8 @@ class JobBody(Answer):
     progress: ProgressBody
     position: PositionBody | None
     waits_for: list[NeedBody] = Field(description="What must succeed before it may start, and has not yet.")
+    held: bool = Field(description="Whether it is queued but paused, until it is resumed.")
+    wish: Wish | None = Field(description="What a training was asked to do at the end of its step.")
     attempt: int
     device: str | None
     cancel_requested: bool
@@ -119,6 +122,19 @@ class JobPageBody(Answer):
 
     jobs: list[JobBody]
     next: str | None = Field(description="The cursor of the next page, if there is one.")
+
+
+class PointsBody(RootModel[dict[str, list[tuple[int, float]]]]):
+    """The curves of a job: under each name its points, step and value, by step."""
+
+
+class PointsQuery(Strict):
+    """Which points."""
+
+    names: list[Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=list, max_length=50, description="These curves only."
+    )
+    since: int | None = Field(None, ge=-(2**63), lt=2**63, description="Only steps after this one.")
 
 
 class JobPath(BaseModel):

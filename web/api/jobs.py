@@ -8,12 +8,12 @@ from flask import Response, request, stream_with_context
 from flask_openapi.blueprint import APIBlueprint
 from werkzeug.wrappers import Response as BaseResponse
 
-from shared import artifacts, dependencies, jobs, listing
+from shared import artifacts, curves, dependencies, jobs, listing, pauses
 from shared.errors import AtelierError, Invalid, NotFound, Unavailable
-from shared.job import Job
+from shared.job import Job, JobState
 from web.answers import json_answer, json_text
 from web.api.bodies import ProblemBody
-from web.api.job_bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest
+from web.api.job_bodies import JobBody, JobPageBody, JobPath, JobQuery, JobRequest, PointsBody, PointsQuery
 from web.api.rendering import job_body
 from web.auth import identity, needs
 from web.idempotency import idempotency_key
@@ -106,6 +106,36 @@ def cancel(path: JobPath) -> Response:
     return _answer(jobs.cancel(site().db, identity().owner.id, path.job_id))
 
 
+@api.post("/<job_id>/pause", responses={200: JobBody})
+@needs("jobs:write")
+def pause(path: JobPath) -> Response:
+    """Pause a training: it saves a checkpoint at the end of its step, and makes room until it is resumed."""
+    return _asked(path, "pause")
+
+
+@api.post("/<job_id>/resume", responses={200: JobBody})
+@needs("jobs:write")
+def resume(path: JobPath) -> Response:
+    """Let a paused training go on from its checkpoint, when its turn comes."""
+    return _asked(path, "resume")
+
+
+@api.post("/<job_id>/keep", responses={200: JobBody})
+@needs("jobs:write")
+def keep(path: JobPath) -> Response:
+    """Stop a training and keep what it has learned: the job succeeds with the best model so far."""
+    return _asked(path, "keep")
+
+
+@api.get("/<job_id>/points", responses={200: PointsBody})
+@needs("jobs:read")
+def points(path: JobPath, query: PointsQuery) -> Response:
+    """The curves of a training. A long curve is thinned to 1,000 points; its spikes stay."""
+    here = site()
+    job = listing.get(here.db, identity().owner.id, path.job_id)
+    return json_answer(curves.read(here.db, [job.id], names=query.names, since=query.since)[job.id])
+
+
 @api.post("/<job_id>/retry", responses={202: JobBody})
 @needs("jobs:write")
 def retry(path: JobPath) -> Response:
@@ -167,6 +197,14 @@ def look_again(job: Job, key_id: str) -> Job | None:
         return listing.get(here.db, job.owner_id, job.id)
     except AtelierError:
         return None
+
+
+def _asked(path: JobPath, asked: pauses.Asked) -> Response:
+    here = site()
+    job = pauses.ask(here.db, identity().owner.id, path.job_id, asked)
+    if job.state is JobState.QUEUED and not job.held:
+        here.ringer.ring(job.pool)
+    return _answer(job)
 
 
 def _changed(job: Job, wait_s: int) -> Job:

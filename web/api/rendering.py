@@ -37,6 +37,8 @@ def job_body(
         },
         "position": {"ahead": place.ahead, "wait_s": place.wait_s} if place else None,
         "waits_for": [{"job_id": each.job_id, "step": each.step, "state": each.state.value} for each in waits_for],
+        "held": job.held,
+        "wish": job.wish,
         "attempt": job.attempt,
         "device": job.device,
         "cancel_requested": job.cancel_requested,
@@ -52,6 +54,7 @@ def job_body(
         "links": {
             "self": f"/api/jobs/{job.id}",
             "events": f"/api/jobs/{job.id}/events",
+            "points": f"/api/jobs/{job.id}/points",
             "cancel": f"/api/jobs/{job.id}/cancel",
             "retry": f"/api/jobs/{job.id}/retry",
             "page": f"/jobs/{job.id}",

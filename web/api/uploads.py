@@ -38,7 +38,7 @@ PIECE = "application/offset+octet-stream"
 
 TAKEN = (
     "image/", "audio/", "video/", "text/", "application/octet-stream", "application/jsonl", "application/x-ndjson",
-    "application/x-subrip", "application/ogg",
+    "application/x-subrip", "application/ogg", "application/zip", "application/x-zip-compressed",
 )  # fmt: skip
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}

@@ -12,7 +12,7 @@ _UNKNOWN_ICON = "file"
 
 STYLES = (
     "tokens", "shell", "controls", "parts", "pages", "plant", "batches", "schedules", "gallery", "create", "inputs",
-    "jobs", "workflows", "files",
+    "jobs", "workflows", "files", "datasets",
 )  # fmt: skip
 SCRIPTS = ("chrome", "form", "live", "batch", "schedule", "gallery", "inputs", "picture", "create", "jobs", "job")
 

@@ -9,7 +9,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shared import jobs, kinds, library, listing
+from shared import datasets, jobs, kinds, library, listing
+from shared.dataset import Dataset
 from shared.errors import FieldError, Invalid, NotFound
 from shared.placeholders import placeholders
 from web import forms
@@ -22,6 +23,7 @@ from web.pages.estimate import estimate
 from web.pages.presets import chips
 from web.pages.rows import rows_of
 from web.pages.suggestions import needed
+from web.pages.translation import _, plural
 from web.site import site
 from web.uploads import takes_upload
 from web.written import Typed
@@ -129,9 +131,10 @@ def _sent() -> tuple[str, Typed]:
 
 def _check_models(kind: str, typed: Typed) -> None:
     """Raises Invalid where no model is named and the library has none that could be."""
-    lacking = forms.wanting(forms.fields(kind, typed, models(identity().owner.id)))
+    lacking = forms.wanting(forms.fields(kind, typed, models(identity().owner.id, kind)))
     if lacking is not None and not lacking.value:
-        raise Invalid(needed(lacking.task), field=lacking.name)
+        told = needed(lacking.task) if lacking.widget == "model" else _("Make a dataset first, on the page Datasets.")
+        raise Invalid(told, field=lacking.name)
 
 
 def _page(
@@ -145,7 +148,7 @@ def _page(
 ) -> str:
     owner_id = identity().owner.id
     found = listing.page(site().db, owner_id, limit=RECENT).items
-    offered = models(owner_id)
+    offered = models(owner_id, kind)
     fields = forms.fields(kind, typed, offered, errors)
     return render_template(
         "create/page.html",
@@ -202,8 +205,22 @@ def known(kind: str) -> str:
     return kind
 
 
-def models(owner_id: str) -> list[ModelChoice]:
-    return [ModelChoice(each.name, each.title, each.task) for each in library.list_models(site().db, owner_id)]
+def models(owner_id: str, kind: str) -> list[ModelChoice]:
+    """What the fields of a kind may name: models of the library and, where it trains on some, the reader's datasets."""
+    found = [ModelChoice(each.name, each.title, each.task) for each in library.list_models(site().db, owner_id)]
+    if kinds.params_class(kind).dataset_formats():
+        found += [
+            ModelChoice(each.name, _named(each),
+                        f"{forms.DATASET}{each.latest.format}")
+            for each in datasets.list_datasets(site().db, owner_id)
+        ]  # fmt: skip
+    return found
+
+
+def _named(dataset: Dataset) -> str:
+    """A dataset as a choice names it."""
+    rows = plural("%(num)s row", "%(num)s rows", dataset.latest.rows)
+    return _("%(name)s (%(rows)s)", name=dataset.title, rows=rows)
 
 
 def _once(token: str, kind: str, typed: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def _source(asked: BatchForm) -> Iterator[Source]:
 def _page(asked: BatchForm, *, errors: Sequence[FieldError] = (), token: str = "") -> str:
     kind = asked.kind
     lines = asked.way != "vary"
-    fields = forms.fields(kind, asked.typed, models(identity().owner.id), [] if lines else errors)
+    fields = forms.fields(kind, asked.typed, models(identity().owner.id, kind), [] if lines else errors)
     return render_template(
         "batches/new.html",
         asked=asked,

@@ -61,7 +61,7 @@ class Outputs:
 
 def outputs(storage: Storage, files: Sequence[Artifact], *, code: bool) -> Outputs:
     """The artifacts of a job by what a reader does with them; `code` says that its text is a program."""
-    results = [_shown(storage, each, code=code) for each in files if each.role not in {"preview", "log"}]
+    results = [_shown(storage, each, code=code) for each in files if each.role not in {"preview", "log", "checkpoint"}]
     logs = [_shown(storage, each, code=True) for each in files if each.role == "log"]
     previews = [each for each in files if each.role == "preview"]
     return Outputs(results, logs, previews[-1] if previews else None)

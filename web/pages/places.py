@@ -39,6 +39,7 @@ def places() -> list[Place]:
         Place("schedules", url_for("all_schedules.show"), "calendar-clock", _("Schedules"), "s"),
         Place("devices", url_for("all_devices.show"), "cpu", _("Devices"), "d"),
         Place("models", url_for("all_models.show"), "box", _("Models"), "m"),
+        Place("datasets", url_for("all_datasets.show"), "database", _("Datasets"), "t"),
     ]
     if may("keys:write"):
         found.append(Place("keys", url_for("own_keys.show"), "key-round", _("Keys"), "k"))

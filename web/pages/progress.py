@@ -34,6 +34,8 @@ def fraction(job: Job) -> float | None:
 def sentence(job: Job, place: Position | None, waits_for: Sequence[Need] = ()) -> str:
     """What stands beside the state."""
     match job.state:
+        case JobState.QUEUED if job.held:
+            return _("until you resume it")
         case JobState.QUEUED:
             return waiting_for(need.name for need in waits_for) if job.waits else _waiting(job, place)
         case JobState.RUNNING:
@@ -48,11 +50,13 @@ def sentence(job: Job, place: Position | None, waits_for: Sequence[Need] = ()) -
 
 def short(job: Job, waits_for: Sequence[Need] = ()) -> str:
     """The same in the few words that a row of a list has room for."""
-    if job.waits:
+    if job.waits and not job.held:
         return waiting_for(need.name for need in waits_for)
     if job.state is JobState.RUNNING:
         if job.cancel_requested:
             return _("stopping")
+        if job.wish == "pause":
+            return _("pausing")
         left = _left_s(job)
         return _("%(time)s left", time=duration(left)) if left is not None else ""
     if job.state is JobState.SUCCEEDED:
@@ -132,6 +136,10 @@ def _waiting(job: Job, place: Position | None) -> str:
 def _working(job: Job) -> str:
     if job.cancel_requested:
         return _("stopping as soon as this step is done")
+    if job.wish == "pause":
+        return _("pausing as soon as this step is done")
+    if job.wish == "keep":
+        return _("stopping to keep what it has learned")
     now = job.progress
     if not now.done:
         return said(now.note)
@@ -149,7 +157,9 @@ def _left_s(job: Job) -> float | None:
     done = fraction(job)
     if not done or job.state is not JobState.RUNNING:
         return None
-    return _ran_s(job) * (1 - done) / done
+    # By what this attempt has done: a training goes on where an earlier one was.
+    here = job.progress.done - job.progress.before
+    return _ran_s(job) * (1 - done) / done * (job.progress.done / here) if here > 0 else None
 
 
 def _ran_s(job: Job) -> float:

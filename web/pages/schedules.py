@@ -170,7 +170,7 @@ def _page(draft: Draft, *, schedule: Schedule | None = None, errors: Sequence[Fi
             own_wrong.setdefault(each["field"].removeprefix("s-"), each["message"])
     errors = [each for each in errors if not each["field"].startswith("s-")]
     first, kind = next((name for name in schedule_form.OWN if name in own_wrong), None), draft.asked.kind
-    found = forms.fields(kind, draft.asked.typed, create.models(identity().owner.id), errors)
+    found = forms.fields(kind, draft.asked.typed, create.models(identity().owner.id, kind), errors)
     vary = batch_forms.vary_fields(draft.asked, found, errors)
     if first is not None:
         # What stands above takes the focus.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from shared.job import Event, JobState
+from shared.job import Event, Job, JobState
 from web.pages.sentences import said
 from web.pages.translation import _, plural
 
@@ -29,6 +29,11 @@ def state_word(state: JobState) -> str:
         JobState.FAILED: _("Failed"),
         JobState.CANCELLED: _("Cancelled"),
     }[state]
+
+
+def job_word(job: Job) -> str:
+    """The state of a job as a reader calls it: one that is held back is paused."""
+    return _("Paused") if job.held else state_word(job.state)
 
 
 def ago(moment: datetime) -> str:
@@ -101,6 +106,10 @@ def event_sentence(event: Event) -> str:
         "released": lambda: _("put back: %(why)s", why=_said(data.get("reason"))),
         "stalled": lambda: _("put back: %(why)s", why=_said(data.get("reason"))),
         "cancel_requested": lambda: _("asked to stop"),
+        "paused": lambda: _("paused"),
+        "pause_requested": lambda: _("asked to pause"),
+        "resumed": lambda: _("resumed"),
+        "keep_requested": lambda: _("asked to stop and keep what it has learned"),
         "ready": lambda: _("what it waited for is done"),
         "cancelled": lambda: (
             _("cancelled: %(why)s", why=_said(data["message"])) if data.get("message") else _("cancelled")

@@ -1,4 +1,4 @@
-"""LoRA adapters on a resident pipeline: loaded once, chosen for a job, and gone from the next job's pictures."""
+"""LoRA adapters and new words on a resident pipeline: chosen for a job, and gone from the next job's pictures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from safetensors.torch import load_file
+
 from shared.errors import JobError
 from worker.engines.loading import check_folder, reading
+from worker.engines.new_words import FILE, check_words, speaking
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from shared.library import ModelSource
 
 #: Adapters that stay loaded on one pipeline; the one used longest ago goes first. As many as a job may ask for.
@@ -39,6 +44,31 @@ def adapted(pipe: Any, adapters: Sequence[Adapter], base: ModelSource) -> Iterat
     Raises:
         JobError: an adapter is another base's, or fits none of the pipeline's layers.
     """
+    words = [adapter.source for adapter in adapters if _is_word(adapter.source)]
+    adapters = [adapter for adapter in adapters if adapter.source not in words]
+    with _spoken(pipe, words, base), _worn(pipe, adapters, base):
+        yield
+
+
+@contextmanager
+def _spoken(pipe: Any, sources: Sequence[ModelSource], base: ModelSource) -> Iterator[None]:
+    """The pipeline with the new words of these adapters."""
+    if not sources:
+        yield
+        return
+    check_words(pipe, base.name, field="adapters")
+    words: dict[str, Tensor] = {}
+    for source in sources:
+        _check_base(source, base)
+        with reading(source):
+            words |= load_file(check_folder(source) / (source.file or FILE))
+    with speaking(pipe, words):
+        yield
+
+
+@contextmanager
+def _worn(pipe: Any, adapters: Sequence[Adapter], base: ModelSource) -> Iterator[None]:
+    """The pipeline with these LoRA adapters and no others."""
     if not adapters:
         yield
         return
@@ -58,12 +88,7 @@ def adapted(pipe: Any, adapters: Sequence[Adapter], base: ModelSource) -> Iterat
 
 def _hold(pipe: Any, source: ModelSource, base: ModelSource, *, wanted: Sequence[str]) -> None:
     """Load the adapter where the pipeline does not hold it yet."""
-    if source.base and source.base != base.name:
-        raise JobError(
-            "wrong_base",
-            f"The adapter “{source.name}” is for “{source.base}”, not for “{base.name}”.",
-            field="adapters",
-        )
+    _check_base(source, base)
     held, name = _held.setdefault(pipe, []), _name(source)
     if name in held:
         held.remove(name)
@@ -72,6 +97,19 @@ def _hold(pipe: Any, source: ModelSource, base: ModelSource, *, wanted: Sequence
             _delete(pipe, held.pop(next(at for at, old in enumerate(held) if old not in wanted)))
         _load(pipe, source, base, name)
     held.append(name)
+
+
+def _check_base(source: ModelSource, base: ModelSource) -> None:
+    if source.base and source.base not in {base.name, base.pinned}:
+        raise JobError(
+            "wrong_base",
+            f"The adapter “{source.name}” is for “{source.base}”, not for “{base.name}”.",
+            field="adapters",
+        )
+
+
+def _is_word(source: ModelSource) -> bool:
+    return (source.file or FILE) == FILE and (source.folder / FILE).is_file()
 
 
 def _load(pipe: Any, source: ModelSource, base: ModelSource, name: str) -> None:

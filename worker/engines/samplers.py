@@ -103,6 +103,7 @@ class DiffusionSampler:
 
     pipe: Any
     steps: int
+    guidance: float
     size: Size
     classes: int
     names: Mapping[int, str]
@@ -117,7 +118,7 @@ class DiffusionSampler:
         unet, dice = self.pipe.unet, [_dice(draw.seed) for draw in draws]
         shape = (unet.config.in_channels, self.size.height, self.size.width)
         noise = torch.stack([_noise(draw, shape, die) for draw, die in zip(draws, dice, strict=True)])
-        classes = {} if draws[0].label is None else {"class_labels": _labels(draws, self.device)}
+        labels = _labels(draws, self.device)
         with torch.inference_mode(), scheduled(self.pipe, sampling.scheduler) as scheduler:
             random = {"generator": dice} if "generator" in inspect.signature(scheduler.step).parameters else {}
             scheduler.set_timesteps(sampling.steps or self.steps)
@@ -125,8 +126,23 @@ class DiffusionSampler:
             with stepping(scheduler, lambda done, total, _: on_step(done, total)):
                 for time in scheduler.timesteps:
                     seen = scheduler.scale_model_input(made, time)
-                    made = scheduler.step(unet(seen, time, **classes).sample, time, made, **random).prev_sample
+                    said = guided(unet, seen, time, labels, none=self.classes, guidance=self.guidance)
+                    made = scheduler.step(said, time, made, **random).prev_sample
         return _pictures(made)
+
+
+def guided(unet: Any, pictures: Tensor, time: Any, labels: Tensor | None, *, none: int, guidance: float) -> Tensor:
+    """What the network says of pictures [N, ...] of classes [N], away from what it says of them without one.
+
+    `none` is the class that stands for none (Ho & Salimans, arXiv:2207.12598); guidance 1 does without it.
+    """
+    if labels is None or guidance == 1:
+        said: Tensor = unet(pictures, time, **({} if labels is None else {"class_labels": labels})).sample
+        return said
+    both = torch.cat([labels, torch.full_like(labels, none)])
+    told, untold = unet(torch.cat([pictures, pictures]), time, class_labels=both).sample.chunk(2)
+    away: Tensor = untold + guidance * (told - untold)
+    return away
 
 
 def load_sampler(source: ModelSource, device: str) -> Sampler:
@@ -145,12 +161,17 @@ def load_sampler(source: ModelSource, device: str) -> Sampler:
         ).to(device)
     side = pipe.unet.config.sample_size
     height, width = side if isinstance(side, list | tuple) else (side, side)
+    names = [str(name) for name in read_json(folder / "atelier.json").get("classes", [])]
+    known = pipe.unet.config.num_class_embeds or 0
+    # One more than there are names for: the one that stands for none, with which guidance is possible.
+    guidable = known == len(names) + 1 > 1
     return DiffusionSampler(
         pipe=pipe,
         steps=int(source.defaults.get("steps", _STEPS)),
+        guidance=float(source.defaults.get("guidance", 1.0)) if guidable else 1.0,
         size=Size(width, height),
-        classes=pipe.unet.config.num_class_embeds or 0,
-        names=dict(enumerate(map(str, read_json(folder / "atelier.json").get("classes", [])))),
+        classes=known - guidable,
+        names=dict(enumerate(names)),
         device=device,
     )
 

@@ -9,7 +9,7 @@ from shared.kinds.chat import Chat
 from worker.context import JobContext
 from worker.engines.decoding import Row, Sampling, write
 from worker.engines.encoders import resident_encoder
-from worker.engines.language import language_model_size, load_language_model
+from worker.engines.language import resident_language_model
 from worker.engines.loading import check_task
 from worker.engines.retrieval import Passage, learn, read_passages
 
@@ -30,7 +30,7 @@ def run(params: Chat, ctx: JobContext) -> None:
         _save(params.handover, found, ctx, handover=True)
         return
     source = check_task(ctx.model(params.model), "text-generation")
-    lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
+    lm = resident_language_model(source, ctx)
     prompt = lm.encode_chat(_messages(params, found))
     started = time.perf_counter()
 

@@ -11,7 +11,7 @@ from shared.kinds.generate_code import GenerateCode
 from worker.context import JobContext
 from worker.engines import code
 from worker.engines.decoding import Row, Sampling, write
-from worker.engines.language import LanguageModel, language_model_size, load_language_model
+from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
 
 _FENCE = "```"
@@ -40,7 +40,7 @@ def run(params: GenerateCode, ctx: JobContext) -> None:
     """Load, write until it parses, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
     source = check_task(ctx.model(params.model), "text-generation")
-    lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
+    lm = resident_language_model(source, ctx)
     prompt = _tokens(lm, params)
     drafts: list[str] = []
     tokens, started = 0, time.perf_counter()

@@ -10,7 +10,7 @@ from shared.kinds.generate_text import GenerateText
 from worker.context import JobContext
 from worker.engines.choosing import alike_texts, choose
 from worker.engines.decoding import Row, Sampling, write
-from worker.engines.language import LanguageModel, language_model_size, load_language_model
+from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
 
 _PLAIN = "text/plain; charset=utf-8"
@@ -20,7 +20,7 @@ def run(params: GenerateText, ctx: JobContext) -> None:
     """Load, write token by token, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
     source = check_task(ctx.model(params.model), "text-generation")
-    lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
+    lm = resident_language_model(source, ctx)
     prompt = _tokens(lm, params)
     seeds = [ctx.seed + number for number in range(params.num_sequences)]
     started = time.perf_counter()

@@ -8,7 +8,7 @@ from shared.errors import JobError
 from shared.kinds.transform_text import MAX_TEXT, TransformText
 from worker.context import JobContext
 from worker.engines.decoding import Row, Sampling, write
-from worker.engines.language import LanguageModel, language_model_size, load_language_model
+from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
 from worker.engines.sentences import Piece, grouped, split
 
@@ -25,7 +25,7 @@ def run(params: TransformText, ctx: JobContext) -> None:
     ctx.progress(0, None, "Loading the model")
     name, task = (params.specialist, "text2text-generation") if params.specialist else (params.model, "text-generation")
     source = check_task(ctx.model(name), task)
-    lm = ctx.resident(source.key, lambda: load_language_model(source, ctx.device), language_model_size(source))
+    lm = resident_language_model(source, ctx)
     prefix = params.prefix if params.prefix is not None else str(source.defaults.get("prefix", _prefix(lm, params)))
     pieces = _pieces(lm, text, params, prefix)
     done = ""

@@ -43,9 +43,13 @@ class Decoder(nn.Module):
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """The pictures."""
+        return self.unbounded(latents, labels).tanh()
+
+    def unbounded(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The pictures before they are bounded by tanh: half the log odds of white against black."""
         core = self.project(self.code(latents, labels)).view(-1, self.first, CORE, CORE)
-        pictures: Tensor = self.paint(self.grow(core)).tanh()
-        return pictures
+        values: Tensor = self.paint(self.grow(core))
+        return values
 
 
 class ConvVae(nn.Module):
@@ -60,10 +64,19 @@ class ConvVae(nn.Module):
 
         `noise` [N, latent] is standard normal; it is given, so that a step can be repeated.
         """
+        values, kl = self.unbounded(pictures, noise, labels)
+        return values.tanh(), kl
+
+    def unbounded(self, pictures: Tensor, noise: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As `forward`, the pictures before they are bounded by tanh."""
         mean, spread = self.encoder(pictures, labels)
         latents = mean + (spread / 2).exp() * noise
-        kl = 0.5 * (mean.square() + spread.exp() - spread - 1).sum(1)
-        return self.decoder(latents, labels), kl
+        return self.decoder.unbounded(latents, labels), divergence(mean, spread)
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """How far each normal cloud [N, latent] is from the standard one, in nats [N] (KL, in closed form)."""
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(1)
 
 
 def _grow(before: int, after: int) -> nn.Sequential:

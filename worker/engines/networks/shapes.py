@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 #: Sides of the pictures, in pixels.
-SIZES = (8, 16, 32, 64, 128)
+SIZES = (8, 16, 32, 64, 128, 256)
 #: The side of the smallest map, where convolutions end and a vector begins.
 CORE = 4
 #: Bounds on what a config may ask for, so that none asks for all memory there is.

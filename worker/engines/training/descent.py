@@ -55,6 +55,7 @@ class Descent:
         moment: Moment,
         loss: Callable[[Sequence[int]], torch.Tensor],
         weigh: Callable[[Sequence[int]], float] = len,
+        after: Callable[[], None] | None = None,
     ) -> dict[str, float]:
         """Descend once.
 
@@ -64,6 +65,7 @@ class Descent:
             loss: the SUM of the losses of some examples' parts (tokens, pixels), a scalar.
             weigh: how many parts some examples have. The sum over all pieces is divided by the weight of all rows, so
                 that ragged rows give the same gradients however they are cut (huggingface/transformers#34191).
+            after: called when the weights have changed and their gradients are still there.
 
         Returns:
             `loss` (the mean over the parts), `gradient_norm` before clipping, and `learning_rate`.
@@ -85,6 +87,8 @@ class Descent:
         for group in self._optimiser.param_groups:
             group["lr"] = now
         self._optimiser.step()
+        if after is not None:
+            after()
         self.forget()
         return {"loss": mean, "gradient_norm": norm, "learning_rate": now}
 

@@ -18,6 +18,7 @@ from shared.errors import JobError
 from worker.engines.encoders import batches
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.heads import Headed
+from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
 from worker.engines.training.weights import put_weights, trained_weights
 
@@ -53,13 +54,14 @@ class _LabelLearner(ABC):
         self.model.train()
         return self.descent.step(rows, moment, self._loss, self._weigh)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """Judge the model on the held-out examples; the details go to `report`."""
         self.model.eval()
         said: list[torch.Tensor] = [torch.empty(0)] * len(self.held)
         total = weight = 0.0
         with torch.inference_mode():
             for group in batches([len(each.tokens) for each in self.held]):
+                heed()
                 some = [self.held[row] for row in group]
                 logits = self._logits(some)
                 total += self._cross_entropy(logits, some).item()
@@ -68,7 +70,7 @@ class _LabelLearner(ABC):
                     said[row] = one.argmax(-1).cpu()
         return {"validation_loss": total / max(weight, 1.0), **self._judge(said)}
 
-    def show(self, folder: Path) -> Path | None:  # noqa: ARG002 - figures say it all
+    def show(self, folder: Path, heed: Heed) -> Path | None:  # noqa: ARG002 - figures say it all
         """Nothing: labels are judged by figures."""
         return None
 

@@ -1,6 +1,6 @@
 """What a training run is made of: who learns, where, by which plan; and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,6 +10,8 @@ from worker.engines.training.events import Curves
 from worker.engines.training.state import State
 
 Ending = Literal["finished", "early", "kept", "budget", "broken"]
+Heed = Callable[[], None]
+"""To be called between the pieces of long work that is no step: it raises where the run is to stop or to make room."""
 
 
 class Learner(Protocol):
@@ -22,10 +24,10 @@ class Learner(Protocol):
     def learn(self, rows: Sequence[int], moment: Moment) -> Mapping[str, float]:
         """Learn from these examples, one step; the figures of it, `loss` among them. Raises NotFinite."""
 
-    def evaluate(self) -> Mapping[str, float]:
-        """Judge the model on what it does not learn from. Draws no dice of the run."""
+    def evaluate(self, heed: Heed) -> Mapping[str, float]:
+        """Judge the model on what it does not learn from; `heed` between batches. May draw: the run keeps its dice."""
 
-    def show(self, folder: Path) -> Path | None:
+    def show(self, folder: Path, heed: Heed) -> Path | None:
         """A picture or text of what the model makes now, as a file; None where there is nothing to show."""
 
     def name(self, row: int) -> str:
@@ -57,6 +59,9 @@ class Surroundings(Protocol):
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far it is."""
+
+    def check_cancelled(self) -> None:
+        """Raise where the job is to stop."""
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
         """Record a point of a curve."""
@@ -99,6 +104,25 @@ class Plan:
     #: Seconds between checkpoints at least; and steps, which goes before seconds (for tests).
     checkpoint_s: float = 30.0
     checkpoint_steps: int | None = None
+
+
+@dataclass
+class Standing:
+    """How far a run has come; plain values, for its checkpoints."""
+
+    at_once: int
+    step: int = 0
+    spent_s: float = 0.0
+    halved: int = 0
+    before: dict[str, float] = field(default_factory=dict)
+    best: float | None = None
+    best_step: int | None = None
+    #: Evaluations since the best one.
+    worse: int = 0
+    ending: Ending | None = None
+    broken: str | None = None
+    #: How many evaluations and samples are behind it.
+    passed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

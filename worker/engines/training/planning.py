@@ -1,10 +1,10 @@
 """From what a person asked for to a plan, and to how to descend."""
 
+import math
 from typing import Protocol
 
 from shared.kinds.training_params import Training
 from worker.engines.training.descent import Descending
-from worker.engines.training.loop import evenly, steps_of
 from worker.engines.training.plan import Plan
 
 
@@ -49,3 +49,13 @@ def descending(asked: Training, betas: tuple[float, float] = (0.9, 0.999)) -> De
         learning_rate=asked.learning_rate, schedule=asked.schedule, warm_up=asked.warm_up, decay=asked.weight_decay,
         betas=betas, clip=asked.clip,
     )  # fmt: skip
+
+
+def steps_of(count: int, batch: int, epochs: float) -> int:
+    """The steps of so many epochs over so many examples."""
+    return max(1, math.ceil(epochs * -(-count // batch)))
+
+
+def evenly(steps: int, times: int) -> int:
+    """Steps between events of which a run is to have so many."""
+    return max(1, steps // times)

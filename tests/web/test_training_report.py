@@ -1,0 +1,67 @@
+"""What came of a training, on its page."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from shared import versions
+from shared.db import Database
+from shared.owners import Owner
+from tests.web.browsing import PHONE, WIDE, assert_accessible, assert_fits
+from tests.web.conftest import Visitor
+from tests.web.driving import Driver
+from tests.web.test_training_pages import NARROW, _probes, trained  # noqa: F401 - the fixture of the probe kinds
+
+REPORT: dict[str, Any] = {
+    "before": {"accuracy": 0.31, "validation_loss": 1.09}, "after": {"accuracy": 0.84, "validation_loss": 0.52},
+    "judged_by": "accuracy", "less_is_better": False, "ending": "early", "steps": 120, "epochs": 2.5, "best_step": 90,
+    "judged_on": "validation",
+    "per_label": {"kind": {"precision": 0.9, "recall": 0.8, "f1": 0.85, "rows": 120}},
+    "samples": [
+        {"prompt": "Who are <you>?", "before": "I am a model.", "after": "An owl, hoo!", "expected": "An owl, hoo!"}
+    ],
+}  # fmt: skip
+
+
+def ended(driver: Driver, db: Database, told: bytes) -> str:
+    """A training that succeeded with this report; its address."""
+    job = trained(driver, db)
+    model = driver.file("model", "owl.zip", "application/zip", b"zip")
+    about = {"name": "owl", "task": "text-generation", **{key: REPORT[key] for key in ("before", "after", "judged_by")}}
+    driver.finish(job, driver.file("output", "report.json", "application/json", told), replace(model, meta=about))
+    return f"/jobs/{job.id}"
+
+
+def test_the_page_tells_before_and_after(mine: Visitor, driver: Driver, db: Database, owner: Owner):
+    page = mine.get(ended(driver, db, json.dumps(REPORT).encode())).text
+
+    assert "It stopped early after 120 steps" in page
+    assert "The best model was that of step 90" in page
+    assert page.index("0.31") < page.index("0.84")
+    assert "better" in page
+    assert "Who are &lt;you&gt;?" in page
+    assert "An owl, hoo!" in page
+    assert 'href="/models/owl"' in page
+    assert versions.of_model(db, owner.id, "owl")
+
+
+@pytest.mark.parametrize("told", [b"no json", b"[]", b'{"ending": "early"}', b'{"before": 3, "after": {}}'])
+def test_a_report_that_cannot_be_read_is_left_out(mine: Visitor, driver: Driver, db: Database, told: bytes):
+    page = mine.get(ended(driver, db, told))
+
+    assert page.status_code == 200
+    assert "Before and after" not in page.text
+    assert "report.json" in page.text
+
+
+def test_it_fits_and_is_accessible(open_page: Callable[..., Page], driver: Driver, db: Database):
+    address = ended(driver, db, json.dumps(REPORT).encode())
+    for viewport in (WIDE, PHONE):
+        page = open_page(address, viewport=viewport)
+        assert_accessible(page)
+        page.set_viewport_size(NARROW)
+        assert_fits(page)

@@ -1,0 +1,116 @@
+"""What came of a training, for people: how it ended, and figures and texts of before and after.
+
+Read from the report that the training saved; one that cannot be read is left out, and the file is still there.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import NotFound, Unavailable
+from shared.job import Artifact
+from web.pages.translation import _
+from web.site import site
+
+NAME = "report.json"
+_LONGEST = 1 << 20
+#: Pairs of texts, and labels, that a page shows; the file has all.
+_PAIRS, _LABELS = 6, 30
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the evaluation; models are compared by the one that `counts`. `better` is None if it is neither."""
+
+    name: str
+    before: float | None
+    after: float | None
+    counts: bool
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was asked of the model, and what it wrote before and after; `expected` is what the data says."""
+
+    prompt: str
+    before: str
+    after: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """How well one label is told."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it."""
+
+    sentence: str
+    #: Whether it was judged on rows that it did not learn from.
+    held_out: bool
+    figures: list[Figure]
+    pairs: list[Pair]
+    labels: list[Label]
+
+
+def report(files: Sequence[Artifact]) -> Report | None:
+    """The report among a training's files."""
+    found = [each for each in files if each.role == "output" and each.name == NAME and each.size <= _LONGEST]
+    if not found:
+        return None
+    try:
+        told = json.loads(b"".join(site().storage.stream(found[-1].key)))
+        held_out = told.get("judged_on") != "train"
+        return Report(_sentence(told), held_out, _figures(told), _pairs(told), _labels(told))
+    except (NotFound, Unavailable, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _sentence(told: dict[str, Any]) -> str:
+    """How it ended."""
+    steps, epochs = told["steps"], round(float(told["epochs"]), 2)
+    ends = {
+        "finished": _("It learned for %(steps)s steps, %(epochs)s epochs.", steps=steps, epochs=epochs),
+        "early": _("It stopped early after %(steps)s steps, since nothing got better any more.", steps=steps),
+        "kept": _("It was stopped after %(steps)s steps, and what it had learned was kept.", steps=steps),
+        "budget": _("Its time was over after %(steps)s steps, %(epochs)s epochs.", steps=steps, epochs=epochs),
+        "broken": _("It broke after %(steps)s steps; its last good weights are kept.", steps=steps),
+    }
+    best = told.get("best_step")
+    if best is None or best == steps:
+        return str(ends[told["ending"]])
+    return f"{ends[told['ending']]} {_('The best model was that of step %(step)s, and is the result.', step=best)}"
+
+
+def _figures(told: dict[str, Any]) -> list[Figure]:
+    before, after, judged = told["before"], told["after"], told.get("judged_by")
+    names = sorted(dict.fromkeys([*before, *after]), key=lambda name: name != judged)
+    return [_figure(name, before.get(name), after.get(name), told) for name in names]
+
+
+def _figure(name: str, before: float | None, after: float | None, told: dict[str, Any]) -> Figure:
+    counts = name == told.get("judged_by")
+    if not counts or before is None or after is None or before == after:
+        return Figure(name, before, after, counts, None)
+    return Figure(name, before, after, counts, (after < before) == bool(told.get("less_is_better", True)))
+
+
+def _pairs(told: dict[str, Any]) -> list[Pair]:
+    return [
+        Pair(str(each["prompt"]), str(each["before"]), str(each["after"]), str(each.get("expected") or ""))
+        for each in told.get("samples", [])[:_PAIRS]
+    ]
+
+
+def _labels(told: dict[str, Any]) -> list[Label]:
+    return [Label(name, **each) for name, each in list(told.get("per_label", {}).items())[:_LABELS]]
