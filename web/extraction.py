@@ -26,7 +26,7 @@ _CALLS = {"_", "plural"}
 _SAYS_ALL = (
     "shared", "web/auth.py", "web/limits.py", "web/problems.py",
     "worker/attempt.py", "worker/engines", "worker/finishing", "worker/health.py", "worker/pulse.py",
-    "worker/runner.py", "worker/steps.py", "web/strict_json.py",
+    "worker/runner.py", "worker/sentences.py", "worker/steps.py", "web/strict_json.py",
 )  # fmt: skip
 """Where every sentence may reach a page."""
 _SAYS_BY_RAISING = ("web/incoming.py", "web/pages", "web/uploads.py", "worker/kinds")

@@ -7,10 +7,8 @@ import logging
 import os
 import shutil
 import threading
-import time
 import traceback
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from shared import attempts, claims, devices, kinds, signers
 from shared.artifacts import NewArtifact
@@ -41,10 +39,10 @@ from worker.finishing.finisher import Finisher
 from worker.health import Health, is_fatal
 from worker.kinds import run_function
 from worker.lock import DeviceLock
+from worker.persisting import persist
 from worker.pulse import Drained, Pulse, Room, time_limit_sentence
 from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
-
-T = TypeVar("T")
+from worker.sentences import ASIDE, out_of_memory_sentence, unexpected_sentence
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +125,7 @@ class Runner:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - the end cannot be written as it is; the job must have one
-            self._fail(attempt, "internal", _unexpected(error), error)
+            self._fail(attempt, "internal", unexpected_sentence(error), error)
         finally:
             self._job_id = None
             self.pulse.release()
@@ -183,7 +181,7 @@ class Runner:
             case Drained():
                 persist(lambda: attempts.release(self.db, job, "the worker shut down"))
             case StoodAside():
-                why = _ASIDE.get(attempt.stood_aside_for or "", _ASIDE["yield"])
+                why = ASIDE.get(attempt.stood_aside_for or "", ASIDE["yield"])
                 persist(lambda: attempts.release(self.db, job, why))
                 self.ringer.ring(job.pool)
             case TimeLimit():
@@ -210,7 +208,7 @@ class Runner:
             case _:
                 # A bug in a kind or a bad file fails each time; the machine's troubles may pass.
                 passing = isinstance(error, OSError | RuntimeError)
-                self._fail(attempt, "internal", _unexpected(error), error, retryable=passing)
+                self._fail(attempt, "internal", unexpected_sentence(error), error, retryable=passing)
 
     def _kept(self, attempt: Attempt) -> list[NewArtifact]:
         """What a broken job leaves, stored; best effort, for the sentence that says why matters more."""
@@ -295,40 +293,3 @@ class Runner:
         if self.pulse.draining or self._drain_requested:
             return "draining"
         return "busy" if self._job_id else "idle"
-
-
-_ASIDE = {
-    "leave": "the worker shut down",
-    "yield": "it made room for a job that somebody waits for",
-    "pause": "it was paused",
-}
-"""Why a training stepped aside."""
-
-
-def _unexpected(error: BaseException) -> str:
-    return f"The job hit an unexpected error ({type(error).__name__}). Its log has the details."
-
-
-def out_of_memory_sentence(job: Job) -> str:
-    """What the owner reads: that it does not fit, and what is next to try."""
-    params, fields = kinds.validate(job.kind, job.params), kinds.schema(job.kind)["properties"]
-    less = ", ".join(f"{fields[name]['title']} {value}" for name, value in params.smaller().items())
-    wish = f"What may fit: {less}." if less else "Ask for less at a time, or choose a smaller model."
-    return f"The device has too little memory for this, even with as little in it as possible. {wish}"
-
-
-def persist(write: Callable[[], T], *, patience_s: float = 600) -> T:
-    """Do a write that must not be lost, again and again while the database is away.
-
-    Raises:
-        Unavailable: it was away for longer than `patience_s`; the lease has long gone to another worker.
-    """
-    until = time.monotonic() + patience_s
-    while True:
-        try:
-            return write()
-        except Unavailable as error:
-            if time.monotonic() > until:
-                raise
-            log.warning("%s Trying again.", error)
-            time.sleep(1)

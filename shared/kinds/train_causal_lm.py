@@ -16,7 +16,7 @@ from shared.kinds.adapter_params import (
     Vocabulary,
     Width,
 )
-from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
+from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
 
 Method = Literal["lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning", "top_layers", "full"]
@@ -138,7 +138,6 @@ class TrainCausalLm(Training):
     width: Width = 128
     tokens: OwnTokens = "bpe"
     vocabulary: Vocabulary = 4096
-    seed: Seed = None
 
     epochs: Epochs = 3
     batch_size: BatchSize = 4

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Preset, Seed, ui
+from shared.kinds.params import Preset, ui
 from shared.kinds.picture_training_params import PictureTraining
 from shared.kinds.training_params import BatchSize, Epochs, LearningRate, WarmUp
 
@@ -109,4 +109,3 @@ class TrainDiffusion(PictureTraining):
     batch_size: BatchSize = 64
     learning_rate: LearningRate = 1e-3
     warm_up: WarmUp = 0.05
-    seed: Seed = None

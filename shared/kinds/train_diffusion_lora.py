@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
+from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.picture_training_params import Fitting, Mirror
 from shared.kinds.training_params import BatchSize, Epochs, LearningRate, RateSchedule, Training
 
@@ -215,7 +215,6 @@ class TrainDiffusionLora(Training):
     batch_size: BatchSize = 4
     learning_rate: LearningRate = 1e-4
     schedule: RateSchedule = "constant"
-    seed: Seed = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

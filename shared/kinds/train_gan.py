@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Preset, Seed, ui
+from shared.kinds.params import Preset, ui
 from shared.kinds.picture_training_params import PictureTraining
 from shared.kinds.training_params import AtOnce, BatchSize, Clip, Epochs, RateSchedule, WarmUp
 
@@ -87,7 +87,6 @@ class TrainGan(PictureTraining):
     schedule: RateSchedule = "linear"
     warm_up: WarmUp = 0.0
     clip: Clip = None
-    seed: Seed = None
 
     def smaller(self) -> dict[str, int]:
         """Half the batch."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from shared.kinds.adapter_params import Dropout, Heads, Layers, LongestExample, Vocabulary, Width
-from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
+from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training, WeightDecay
 
 
@@ -52,7 +52,6 @@ class TrainMaskedLm(Training):
     heads: Heads = 2
     width: Width = 128
     vocabulary: Vocabulary = 2000
-    seed: Seed = None
 
     epochs: Epochs = 3
     batch_size: BatchSize = 16

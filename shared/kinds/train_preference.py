@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.kinds.adapter_params import Dropout, Export, LongestExample, SaveMemory
-from shared.kinds.params import DatasetRef, ModelRef, Preset, Seed, ui
+from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
 
 
@@ -57,7 +57,6 @@ class TrainPreference(Training):
     export: Export = "adapter"
     max_length: LongestExample = 512
     save_memory: SaveMemory = False
-    seed: Seed = None
 
     epochs: Epochs = 3
     batch_size: BatchSize = 4

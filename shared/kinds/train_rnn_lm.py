@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from shared.kinds.adapter_params import Dropout, Layers, LongestExample, OwnTokens, Vocabulary, Width
-from shared.kinds.params import DatasetRef, Preset, Seed, ui
+from shared.kinds.params import DatasetRef, Preset, ui
 from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training, WarmUp
 
 
@@ -54,7 +54,6 @@ class TrainRnnLm(Training):
             json_schema_extra=ui("switch", advanced=True),
         ),
     ] = True
-    seed: Seed = None
 
     epochs: Epochs = 20
     batch_size: BatchSize = 16

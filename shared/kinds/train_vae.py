@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Preset, Seed, ui
+from shared.kinds.params import Preset, ui
 from shared.kinds.picture_training_params import PictureTraining
 from shared.kinds.training_params import BatchSize, Clip, Epochs, LearningRate
 
@@ -73,4 +73,3 @@ class TrainVae(PictureTraining):
     batch_size: BatchSize = 64
     learning_rate: LearningRate = 2e-3
     clip: Clip = 100
-    seed: Seed = None

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Params, ui
+from shared.kinds.params import Params, Seed, ui
 
 ModelName = Annotated[
     str,
@@ -258,6 +258,7 @@ class Training(Params):
     keep_best: KeepBestModel = True
     checkpoint_s: CheckpointEvery = 30
     promote: Promote = "if_better"
+    seed: Seed = None
 
     def headline(self) -> str:
         """What a list of jobs shows."""

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import shared.kinds
 
-#: Kinds that make nothing with a model: they have tests of their own.
-WITHOUT_MODEL = {"check_dataset"}
-
 FOLDER = Path(shared.kinds.__file__).parent
-_FOUND = {each.name for each in pkgutil.iter_modules([str(FOLDER)]) if not each.name.endswith("params")}
-SHIPPED = sorted(_FOUND - WITHOUT_MODEL)
+SHIPPED = sorted(each.name for each in pkgutil.iter_modules([str(FOLDER)]) if not each.name.endswith("params"))
+#: Kinds that train, and kinds that make something with a model of the library.
+TRAINING = [kind for kind in SHIPPED if kind.startswith("train_")]
+GENERATING = [kind for kind in SHIPPED if kind not in {"check_dataset", "collect_feedback", *TRAINING}]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import credentials, datasets, kinds, uploads
+from shared import artifacts, credentials, curves, datasets, kinds, uploads, versions
 from shared.contents import content_hash
 from shared.errors import Invalid
 from shared.intake.caps import Caps
@@ -18,8 +18,9 @@ from shared.job import Job, JobState
 from shared.kinds.params import Creation
 from shared.signing import signing_key
 from shared.uploads import Arrived
-from tests.kinds.shipped import SHIPPED
+from tests.kinds.shipped import GENERATING, TRAINING
 from tests.worker.orders import FAMILIES, LONG, MEDIA, TWICE, Order
+from tests.worker.trainings import LESSONS, Lesson, send
 from tests.worker.workshop import Stopped, Workshop, model_field, read
 
 pytestmark = pytest.mark.timeout(300)
@@ -44,9 +45,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 @pytest.fixture(scope="module")
 def done(shop: Workshop) -> Done:
     """Everything ordered, then every long job cancelled."""
-    tasks = sorted({kinds.params_class(kind).model_tasks()[model_field(kind)] for kind in SHIPPED})
+    tasks = sorted({kinds.params_class(kind).model_tasks()[model_field(kind)] for kind in GENERATING})
     gone = {task: shop.lose(task) for task in tasks}
-    orders = (*FAMILIES, *TWICE, *(_without_model(kind, gone) for kind in SHIPPED))
+    orders = (*FAMILIES, *TWICE, *(_without_model(kind, gone) for kind in GENERATING))
     return Done(shop, shop.all_done(orders), shop.all_cancelled(LONG))
 
 
@@ -84,7 +85,7 @@ def test_two_processes_make_the_same_of_the_same_seed(done: Done, medium: str):
     assert contents[0] == contents[1] != [None]
 
 
-@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("kind", GENERATING)
 def test_a_job_in_mid_generation_ends_within_a_step_of_its_cancel(done: Done, kind: str):
     stopped = done.stopped[kind]
     assert stopped.job.state is JobState.CANCELLED
@@ -95,7 +96,7 @@ def test_a_job_in_mid_generation_ends_within_a_step_of_its_cancel(done: Done, ki
     assert done.shop.outputs(stopped.job) == []
 
 
-@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("kind", GENERATING)
 def test_a_model_that_is_gone_is_told_in_one_sentence(done: Done, kind: str):
     job = done.jobs[f"{kind}, no model"]
     model = job.params[model_field(kind)]
@@ -105,7 +106,7 @@ def test_a_model_that_is_gone_is_told_in_one_sentence(done: Done, kind: str):
     assert job.error_message.endswith(" is not there.")
 
 
-@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("kind", GENERATING)
 def test_a_model_that_was_never_there_is_told_at_once(shop: Workshop, kind: str):
     with pytest.raises(Invalid, match=r"^There is no model 'nobody' in the library\. (For|The library)") as caught:
         shop.submit(Order("nobody", kind, LONG[kind] | {model_field(kind): "nobody"}, ()))
@@ -113,7 +114,8 @@ def test_a_model_that_was_never_there_is_told_at_once(shop: Workshop, kind: str)
 
 
 def test_no_kind_is_left_out():
-    assert sorted(LONG) == sorted({order.kind for order in FAMILIES}) == SHIPPED
+    assert sorted(LONG) == sorted({order.kind for order in FAMILIES}) == GENERATING
+    assert sorted(lesson.kind for lesson in LESSONS) == TRAINING
 
 
 def test_nothing_is_left_of_a_job(done: Done):
@@ -148,3 +150,34 @@ def test_a_file_becomes_a_dataset_that_a_worker_can_read(shop: Workshop, tmp_pat
     job = shop.all_done((order,))[str(order)]
     assert (job.state, job.error_code) == (JobState.FAILED, "dataset_invalid")
     assert [each.name for each in shop.outputs(job)] == ["report.json", "problems.csv"]
+
+
+@pytest.fixture(scope="module")
+def taught(shop: Workshop, done: Done, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
+    """Datasets of all formats made of uploads, then a model trained by every kind, then each used by its name."""
+    assert done, "the long jobs are over"
+    jobs = shop.all_done(send(shop, tmp_path_factory.mktemp("datasets")))
+    assert {name: (job.state, job.error_message) for name, job in jobs.items() if job.error_message} == {}
+    jobs |= shop.all_done(tuple(lesson.order() for lesson in LESSONS))
+    learned = [lesson for lesson in LESSONS if jobs[str(lesson.order())].state is JobState.SUCCEEDED]
+    return jobs | shop.all_done(tuple(lesson.order_use() for lesson in learned))
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.kind)
+def test_what_a_real_worker_trains_is_named_by_the_next_job(taught: dict[str, Job], shop: Workshop, lesson: Lesson):
+    # given a training of three steps on a dataset made of an upload
+    trained, here = taught[str(lesson.order())], shop.fleet
+    assert (trained.state, trained.error_message, trained.attempt) == (JobState.SUCCEEDED, None, 1)
+    assert trained.params["dataset"] == f"{lesson.format}@1"
+    # then its curves are kept, its checkpoints gone, and its model is a version with its lineage
+    curve = curves.read(here.db, [trained.id])[trained.id]["loss"]
+    assert [step for step, _ in curve] == [1, 2, 3]
+    roles = [each.role for each in artifacts.of_jobs(here.db, here.owner.id, [trained.id])[trained.id]]
+    assert "checkpoint" not in roles
+    assert roles.count("model") == 1
+    (version,) = versions.of_model(here.db, here.owner.id, lesson.name)
+    assert version.lineage["dataset"] == f"{lesson.format}@1"
+    # and the next job names it
+    used = taught[str(lesson.order_use())]
+    assert (used.state, used.error_message) == (JobState.SUCCEEDED, None)
+    assert shop.outputs(used)

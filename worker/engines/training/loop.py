@@ -7,8 +7,7 @@ showing leave the dice as they were.
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,8 +16,8 @@ import torch
 from worker.engines.training.descent import Moment, NotFinite
 from worker.engines.training.events import Curves
 from worker.engines.training.order import Order
-from worker.engines.training.plan import Ending, Learner, Outcome, Plan, Standing, Surroundings
-from worker.engines.training.state import State, random_state, read_state, set_random_state, write_state
+from worker.engines.training.plan import Ending, Learner, Outcome, Plan, Standing, Surroundings, broken
+from worker.engines.training.state import State, dice_kept, random_state, read_state, set_random_state, write_state
 
 RESUME, BEST = "resume.safetensors", "best.safetensors"
 
@@ -27,9 +26,6 @@ _CHECKPOINT_SHARE = 0.04
 
 _JUDGED_APART = 4.0
 """Under a budget evaluations are at least this many times their own length apart: the time is for learning."""
-
-_NAMED = 8
-"""Examples of a broken batch that are named."""
 
 
 def train(learner: Learner, plan: Plan, ctx: Surroundings) -> Outcome:
@@ -73,7 +69,7 @@ class _Run:
         try:
             figures = self._learn()
         except NotFinite:
-            self.now.broken = self._sentence()
+            self.now.broken = broken(self.learner, self._rows, self.now.step + 1)
             self._back_to_good()
             return "broken"
         self._tell(figures)
@@ -211,7 +207,7 @@ class _Run:
     def _figures(self) -> Mapping[str, float]:
         """What the evaluation says of the model as it is now."""
         if self._latest is None or self._latest[0] != self.now.step:
-            with self._dice_kept():
+            with dice_kept(self.ctx.device):
                 began = time.monotonic()
                 self._latest = self.now.step, dict(self.learner.evaluate(self._heed))
                 self._judged_at = time.monotonic()
@@ -219,7 +215,7 @@ class _Run:
         return self._latest[1]
 
     def _show(self) -> None:
-        with self._dice_kept():
+        with dice_kept(self.ctx.device):
             shown = self.learner.show(self.ctx.workdir, self._heed)
         if shown is not None:
             self.ctx.save_artifact(shown, role="preview", step=self.now.step)
@@ -291,20 +287,3 @@ class _Run:
         if self.plan.budget_s is not None:
             passed = max(passed, int(self._elapsed() / self.plan.budget_s * self.plan.steps / every))
         return passed if passed > self.now.passed.get(what, 0) else None
-
-    def _sentence(self) -> str:
-        names = [self.learner.name(row) for row in self._rows]
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        return (
-            f"The loss was not a number at step {self.now.step + 1}, in the batch of {', '.join(names[:_NAMED])}"
-            f"{more}. The last good weights are kept. Look at these rows, or try a lower learning rate."
-        )
-
-    @contextmanager
-    def _dice_kept(self) -> Iterator[None]:
-        """What is drawn in here is not missed by the run."""
-        dice = random_state(self.ctx.device)
-        try:
-            yield
-        finally:
-            set_random_state(dice, self.ctx.device)

@@ -9,6 +9,9 @@ from worker.engines.training.descent import Moment
 from worker.engines.training.events import Curves
 from worker.engines.training.state import State
 
+_NAMED = 8
+"""Examples of a broken batch that are named."""
+
 Ending = Literal["finished", "early", "kept", "budget", "broken"]
 Heed = Callable[[], None]
 """To be called between the pieces of long work that is no step: it raises where the run is to stop or to make room."""
@@ -141,3 +144,13 @@ class Outcome:
     curves: Curves = field(default_factory=Curves)
     #: What broke the run, as a sentence; its weights are the last good ones.
     broken: str | None = None
+
+
+def broken(learner: Learner, rows: Sequence[int], step: int) -> str:
+    """What is said of a step whose loss was no number: in which batch, and what to do."""
+    names = [learner.name(row) for row in rows]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"The loss was not a number at step {step}, in the batch of {', '.join(names[:_NAMED])}{more}. "
+        "The last good weights are kept. Look at these rows, or try a lower learning rate."
+    )

@@ -5,7 +5,8 @@ are JSON in the file's header.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,16 @@ def set_random_state(dice: Mapping[str, Any], device: str) -> None:
     torch.set_rng_state(dice["cpu"])
     if device.startswith("cuda") and "device" in dice:
         torch.cuda.set_rng_state(dice["device"])
+
+
+@contextmanager
+def dice_kept(device: str) -> Iterator[None]:
+    """What is drawn in here is not missed by a run."""
+    dice = random_state(device)
+    try:
+        yield
+    finally:
+        set_random_state(dice, device)
 
 
 def _planted(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
