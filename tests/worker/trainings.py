@@ -44,24 +44,28 @@ class Lesson:
         named: dict[str, Any] = {"model": self.name}
         if self.adapter:
             named = {"model": self.params["model"], "adapters": [{"model": self.name, "weight": 1.0}]}
-        return Order(f"with {self.name}", self.use, {**self.asked, **named, "seed": 1}, ())
+        return Order(f"with {self.name}", self.use, {**self.asked, **named}, ())
 
 
-_WRITE = {"prompt": "hello", "max_new_tokens": 4}
+_WRITE = {"prompt": "hello", "max_new_tokens": 4, "seed": 1}
 _TEXTS = {"texts": ["the soup was good"]}
 LESSONS = (
     Lesson("train_causal_lm", "chat", {"base": "tiny-llama", "rank": 4}, "generate_text", _WRITE),
     Lesson("train_preference", "preference", {"base": "tiny-llama", "rank": 4}, "generate_text", _WRITE),
     Lesson("train_rnn_lm", "text", {"width": 32, "layers": 1}, "generate_text", _WRITE),
-    Lesson("train_masked_lm", "text", {"base": "tiny-bert", "max_length": 32}, "embed_text", _TEXTS),
+    Lesson(
+        "train_masked_lm", "text", {"base": None, "max_length": 32, "width": 32, "layers": 1}, "embed_text", _TEXTS
+    ),
     Lesson("train_classifier", "labelled", {"base": "tiny-bert"}, "classify_text", _TEXTS),
     Lesson("train_token_classifier", "entities", {"base": "tiny-bert"}, "tag_entities", _TEXTS),
-    Lesson("train_vae", "classed", {**_SMALL, "latent": 4}, "sample_image", {"label": "red"}),
-    Lesson("train_gan", "classed", {**_SMALL, "latent": 4}, "sample_image", {"label": "red"}),
-    Lesson("train_diffusion", "classed", {**_SMALL, "scored": 0}, "sample_image", {"label": "red", "steps": 2}),
+    Lesson("train_vae", "classed", {**_SMALL, "latent": 4}, "sample_image", {"label": "red", "seed": 1}),
+    Lesson("train_gan", "classed", {**_SMALL, "latent": 4}, "sample_image", {"label": "red", "seed": 1}),
+    Lesson(
+        "train_diffusion", "classed", {**_SMALL, "scored": 0}, "sample_image", {"label": "red", "steps": 2, "seed": 1},
+    ),
     Lesson(
         "train_diffusion_lora", "captioned", {"model": "tiny-sd", "rank": 4, "batch_size": 2, "compared": 0},
-        "generate_image", {"prompt": "a red square", "steps": 2, "width": 32, "height": 32}, adapter=True,
+        "generate_image", {"prompt": "a red square", "steps": 2, "width": 32, "height": 32, "seed": 1}, adapter=True,
     ),
 )  # fmt: skip
 
