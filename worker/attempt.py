@@ -170,7 +170,7 @@ class Attempt:
         new = self._saved(path, role, media_type, meta | finished.meta)
         new = replace(new, content_sha256=finished.content)
         if role != "preview":
-            self.outputs.append(self._with_thumbnail(new, path))
+            self.outputs.append(thumbnails.pictured(new, path, lambda small: self._keep(small)[1]))
         else:
             self.upload()
             if not artifacts.show_preview(self._db, self.job, new):
@@ -289,16 +289,6 @@ class Attempt:
     def _saved(self, path: Path, role: Role, media_type: str, meta: dict[str, Any]) -> NewArtifact:
         content, key = self._keep(path)
         return NewArtifact(role, clean(path.name), media_type, content.size, content.sha256, key, clean(meta))
-
-    def _with_thumbnail(self, new: NewArtifact, path: Path) -> NewArtifact:
-        """An output that is a picture or a film gets its size and, where it needs one, a thumbnail: made once, here."""
-        if new.role != "output" or not new.media_type.startswith(("image/", "video/")):
-            return new
-        measured = thumbnails.measure(path, new.media_type)
-        if measured is None:
-            return new
-        thumb_key = self._keep(measured.thumbnail)[1] if measured.thumbnail else None
-        return replace(new, width=measured.width, height=measured.height, thumb_key=thumb_key)
 
     def _keep(self, path: Path) -> tuple[Fingerprint, str]:
         """Keep a file for the upload; what it is, and its key."""
