@@ -47,6 +47,7 @@ _VALUES = {
     "shared/intake/formats.py": ("_FOREIGN",),
     "shared/intake/sounds.py": ("what",),
     "shared/intake/streams.py": ("what",),
+    "worker/engines/datasets/formats.py": ("_REASONS",),
     "worker/engines/guides.py": ("purpose",),
     "worker/engines/music.py": ("titles",),
     "worker/engines/video.py": ("changes",),

@@ -174,5 +174,5 @@ class CheckDataset(Params):
         return self
 
     def headline(self) -> str:
-        """What a list of jobs shows."""
-        return f"{self.title}: {self.name}"
+        """The name of what comes of it; lists show the kind beside it."""
+        return self.name

@@ -66,5 +66,5 @@ class CollectFeedback(Params):
     seed: Seed = None
 
     def headline(self) -> str:
-        """What a list of jobs shows."""
-        return f"{self.title}: {self.name}"
+        """The name of what comes of it; lists show the kind beside it."""
+        return self.name

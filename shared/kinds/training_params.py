@@ -261,8 +261,8 @@ class Training(Params):
     seed: Seed = None
 
     def headline(self) -> str:
-        """What a list of jobs shows."""
-        return f"{self.title}: {self.name}"
+        """The name of what comes of it; lists show the kind beside it."""
+        return self.name
 
     def smaller(self) -> dict[str, int]:
         """Fewer examples at once."""

@@ -18,6 +18,7 @@ from shared.sources import Listed
 from shared.steps import Asked
 from shared.variations import Varied
 from tests.web.conftest import Visitor
+from tests.web.dataset_making import Make, make  # noqa: F401 - a fixture
 from tests.web.driving import Driver
 from tests.web.test_plant_pages import put, silence
 from web import catalogue, extraction
@@ -32,6 +33,7 @@ PARTS = {
     "own_keys.part", "schedule.panel", "workflow.part",
     # Redirects, and what is no page.
     "all_batches.slashed", "all_jobs.slashed", "all_workflows.slashed", "gallery.slashed", "offline.worker",
+    "all_datasets.file",
 }  # fmt: skip
 
 NAMES = {
@@ -39,12 +41,15 @@ NAMES = {
     "PNG", "JavaScript", "Python", "RTX", "Top", "UTC", "WAV", "artifact", "atelier", "csv", "curl", "gpu", "hub",
     "jsonl", "kB", "keys", "openapi.json", "problem+json", "px", "token", "zip", "AI", "BART", "C2PA", "ControlNet",
     "GAN", "IP-Adapter", "LoRA", "Marian", "SRT", "T5", "VAE", "WebVTT", "de", "en", "index", "role", "zh",
+    "Alpha", "CoNLL", "data.jsonl", "problems.csv", "DreamBooth", "JSON Lines", "Lines", "Min-SNR",
+    "NFC", "SDXL", "Unicode", "alpha", "gamma", "name",
 }  # fmt: skip
 """Names that are the same in every language, commands, and units."""
 
 HERE = (
     "Smollm2 Emoji emoji Digits digits Hibari hibari Realesrgan-Anime realesrgan-anime MIT hong yi my-model "
-    "studio cellar attic Nowhere on off admin Probe Relay Latent-Walk latent-walk Whisper-Tiny-En whisper-tiny-en"
+    "minilm studio cellar attic Nowhere on off admin Probe Relay Latent-Walk latent-walk Whisper-Tiny-En "
+    "whisper-tiny-en"
 )
 """Names of models, devices and foreign kinds of this installation, and what has to be typed as it is."""
 
@@ -141,7 +146,7 @@ def chinese(client: FlaskClient, mine: Visitor) -> Visitor:
 
 
 @pytest.fixture
-def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
+def paths(db: Database, owner: Owner, driver: Driver, png: bytes, make: Make, secret: str) -> list[str]:  # noqa: F811
     """Every page, on an installation where much has happened; whatever its owner wrote is Chinese."""
     pictures = []
     for seed in (1, 2):
@@ -192,6 +197,8 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
     # Far ahead, so that all but one are up however slow the machine is.
     db.one("update devices set heartbeat_at = now() + interval '1 h' returning id", {})
     silence(db, "attic/cuda:0")
+    lines = "".join(f'{{"text": "第{row}行", "label": "好"}}\n' for row in "一二三四五六七八九十")
+    make(owner, secret, "my-data", (lines + '{"text": "", "label": "坏"}\n').encode(), validation=0.2)
     revoked = keys.create(db, owner.id, "旧", expires_at=datetime.now(UTC) + timedelta(days=9))
     keys.revoke(db, owner.id, revoked.key.id)
     return [
@@ -205,13 +212,14 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes) -> list[str]:
         "/devices", "/models", "/models?q=nothing", "/models/hong/yi", "/models/emoji", "/models/-/add", "/keys",
         "/workflows", "/workflows/new", f"/workflows/{flow.id}", f"/gallery/{pictures[0]}/use",
         "/login", "/offline", "/schedules/preview?s-cron=61+*+*+*+*&s-zone=Nowhere", "/docs", "/uploads", "/check",
-        "/?kind=describe_image", "/workflows/new",
+        "/?kind=describe_image", "/workflows/new", "/datasets", "/datasets/my-data", "/compare-runs",
+        "/?kind=check_dataset", "/?kind=train_classifier", "/?kind=train_diffusion_lora",
     ]  # fmt: skip
 
 
 def _examples_and_choices() -> set[str]:
     """What kinds give as examples, which models read as they are, and the names among which a field chooses."""
-    texts: set[str] = set()
+    texts: set[str] = {"a photo of sks {}", "a photo of a dog"}
     for kind in kinds.names():
         schema = kinds.schema(kind)
         texts |= {str(value) for example in schema["examples"] for value in example.values()}
@@ -295,7 +303,7 @@ SAID = [
     ("这已经是中文。", "这已经是中文。"),
     ("", ""),
     ("This must be a sound or a film; the file is image/png.", "这里需要音频或视频，而文件类型是 image/png。"),
-    ("A zip archive is not taken here.", "这里不接收 zip 压缩包。"),
+    ("A RAR archive is not taken here.", "这里不接收 RAR 压缩包。"),
     (
         "Models of this family cannot start from a picture and follow another.",
         "这一系列的模型不支持：从图片开始和参照另一张图片。",

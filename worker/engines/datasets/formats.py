@@ -32,6 +32,19 @@ from worker.engines.datasets.tags import tagged
 #: Rows that are looked at to tell the format.
 SAMPLE = 100
 
+_REASONS = {
+    "messages": "have messages with roles",
+    "sharegpt": "have conversations as ShareGPT has them",
+    "pairs": "have a chosen and a rejected answer",
+    "tagged": "have tokens with a tag for each",
+    "spans": "have a text with spans",
+    "alpaca": "have an instruction and an output, as Alpaca has them",
+    "answered": "have a prompt and its completion",
+    "labelled": "have a text and a label",
+    "plain": "have a text",
+}
+"""Why rows are taken for what they are: each ends the sentence that tells it."""
+
 
 def detect(records: Iterable[Record]) -> tuple[str, str]:
     """The format that most of these rows have, and a sentence that says why it is taken for that.
@@ -65,24 +78,24 @@ def _format_of(row: Mapping[str, Any]) -> tuple[str, str] | None:
         return next((name for name in names if name in row), None)
 
     if isinstance(row.get("messages"), list):
-        return "chat", "have messages with roles"
+        return "chat", _REASONS["messages"]
     if isinstance(row.get("conversations", row.get("conversation")), list):
-        return "chat", "have conversations as ShareGPT has them"
+        return "chat", _REASONS["sharegpt"]
     if "chosen" in row and "rejected" in row:
-        return "preference", "have a chosen and a rejected answer"
+        return "preference", _REASONS["pairs"]
     if "tokens" in row and having(TAGS):
-        return "entities", "have tokens with a tag for each"
+        return "entities", _REASONS["tagged"]
     if "text" in row and isinstance(row.get(having(SPANS) or ""), list):
-        return "entities", "have a text with spans"
+        return "entities", _REASONS["spans"]
     if "instruction" in row and having(ANSWER):
-        return "prompt", "have an instruction and an output, as Alpaca has them"
+        return "prompt", _REASONS["alpaca"]
     question, answer = having(QUESTION), having(ANSWER)
     if question and answer and question != answer:
-        return "prompt", f"have “{question}” and “{answer}”"
+        return "prompt", _REASONS["answered"]
     text, label = having(TEXT), having(LABEL)
     if text and label:
-        return "labelled", f"have “{text}” and “{label}”"
-    return ("text", f"have “{text}”") if text else None
+        return "labelled", _REASONS["labelled"]
+    return ("text", _REASONS["plain"]) if text else None
 
 
 def canonical(format_: str, record: Record) -> Row:
