@@ -165,6 +165,8 @@ def retry(
         raise Conflict(f"This job is still {old.state}; cancel it first, or wait for its end.", code="not_finished")
     # What has been fixed since is not asked for again.
     asked = {name: value for name, value in old.params.items() if name not in kinds.fixed(old.kind)}
+    if "seed" in kinds.params_class(old.kind).model_fields and artifacts.has_checkpoint(db, old.id):
+        asked["seed"] = old.seed  # it goes on from there, with the same dice
     return submit(
         db,
         owner,

@@ -17,7 +17,17 @@ from shared.kinds.adapter_params import (
     Width,
 )
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
-from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
+from shared.kinds.training_params import (
+    Alpha,
+    BatchSize,
+    Epochs,
+    Evaluations,
+    LearningRate,
+    Rank,
+    RegressionRef,
+    TopLayers,
+    Training,
+)
 
 Method = Literal["lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning", "top_layers", "full"]
 _ADAPTERS = {"lora", "dora", "rslora", "qlora", "adalora", "ia3", "prompt_tuning"}
@@ -115,6 +125,7 @@ class TrainCausalLm(Training):
         ),
     ] = True
     max_length: LongestExample = 512
+    regression: Annotated[str | None, RegressionRef("chat", "prompt", "text")] = None
     join_texts: JoinTexts = False
     packing: Annotated[
         bool,

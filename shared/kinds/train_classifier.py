@@ -10,6 +10,7 @@ from shared.kinds.training_params import (
     LearningRate,
     MaxLength,
     Rank,
+    RegressionRef,
     TopLayers,
     Training,
     WeightDecay,
@@ -43,6 +44,7 @@ class TrainClassifier(Training):
     alpha: Alpha = 32
     top_layers: TopLayers = 2
     max_length: MaxLength = 128
+    regression: Annotated[str | None, RegressionRef("labelled")] = None
     batch_size: BatchSize = 16
     learning_rate: LearningRate = 1e-3
     weight_decay: WeightDecay = 0.01

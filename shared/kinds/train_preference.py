@@ -6,7 +6,17 @@ from pydantic import Field
 
 from shared.kinds.adapter_params import Dropout, Export, LongestExample, SaveMemory
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
-from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
+from shared.kinds.training_params import (
+    Alpha,
+    BatchSize,
+    Epochs,
+    Evaluations,
+    LearningRate,
+    Rank,
+    RegressionRef,
+    TopLayers,
+    Training,
+)
 
 
 class TrainPreference(Training):
@@ -56,6 +66,7 @@ class TrainPreference(Training):
     top_layers: TopLayers = 2
     export: Export = "adapter"
     max_length: LongestExample = 512
+    regression: Annotated[str | None, RegressionRef("preference")] = None
     save_memory: SaveMemory = False
 
     epochs: Epochs = 3

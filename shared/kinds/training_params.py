@@ -3,11 +3,11 @@
 A kind overrides a default by naming the field again: `learning_rate: LearningRate = 2e-5`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Params, Seed, ui
+from shared.kinds.params import DatasetFormat, DatasetRef, Params, Seed, ui
 
 ModelName = Annotated[
     str,
@@ -178,6 +178,16 @@ Promote = Annotated[
         json_schema_extra=ui("segment", advanced=True),
     ),
 ]
+
+
+def RegressionRef(*formats: DatasetFormat) -> Any:  # noqa: N802 - as DatasetRef
+    """A field that names what a new model must not forget: `Annotated[str | None, RegressionRef("labelled")]`."""
+    return DatasetRef(
+        *formats,
+        title="Regression set",
+        description="Rows of another dataset that the new model must do no worse on, or it is not promoted.",
+        advanced=True,
+    )
 
 
 HeadMethod = Annotated[

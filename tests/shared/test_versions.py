@@ -77,6 +77,40 @@ def test_the_name_stands_for_the_new_version_only_if_it_is_better(
     assert [each.number for each in versions.of_model(db, owner.id, "mood")] == [2, 1]
 
 
+RIVAL = {"dataset_sha256": "d2", "rival": {"number": 1, "figures": {"accuracy": 0.6, "regression_accuracy": 0.8}}}
+
+
+@pytest.mark.parametrize(
+    ("after", "meta", "promoted"),
+    [
+        # The version that stands was judged on the new data as well: that is what counts.
+        ({"accuracy": 0.7}, RIVAL, 2),
+        ({"accuracy": 0.55}, RIVAL, 1),
+        # It was judged, but another one stands by now.
+        ({"accuracy": 0.55}, RIVAL | {"rival": {"number": 7, "figures": {"accuracy": 0.6}}}, 2),
+        # Better, but it has forgotten what it knew; a little is chance.
+        ({"accuracy": 0.9, "regression_accuracy": 0.7}, RIVAL | {"watched": "regression_accuracy"}, 1),
+        ({"accuracy": 0.9, "regression_accuracy": 0.79}, RIVAL | {"watched": "regression_accuracy"}, 2),
+    ],
+)
+def test_it_is_measured_against_the_version_that_stands_and_may_not_forget(
+    db: Database, owner: Owner, after: dict[str, float], meta: dict[str, object], promoted: int
+):
+    trained(db, owner, 0.8)
+    trained(db, owner, 0.0, **{**meta, "after": after})
+
+    assert library.get(db, owner.id, "mood").version == promoted
+
+
+def test_what_was_forgotten_is_measured_by_the_beginning_where_nothing_else_is_known(db: Database, owner: Owner):
+    watched = {"watched": "regression_loss", "judged_by": "loss", "less_is_better": True}
+    trained(db, owner, 0.8)
+    for lost, promoted in ((1.5, 1), (1.01, 3)):
+        figures = {"before": {"loss": 2.0, "regression_loss": 1.0}, "after": {"loss": 1.0, "regression_loss": lost}}
+        trained(db, owner, 0.0, **watched, **figures)
+        assert library.get(db, owner.id, "mood").version == promoted
+
+
 def test_back_is_one_step_and_a_version_can_be_named(db: Database, owner: Owner, stranger: Owner):
     first, second = trained(db, owner, 0.6), trained(db, owner, 0.9, base=None)
     versions.promote(db, owner.id, "mood", 1)

@@ -83,7 +83,7 @@ class PreferenceLearner:
         #: Log-probabilities of both answers of every pair by the model as it was, [pairs, 2]: where no adapter can be
         #: switched off to ask again.
         self._before: torch.Tensor | None = None
-        if not adapted.is_adapter:
+        if not adapted.is_adapter and (learned or held):
             self._before = self._asked_before([*learned, *self.held], on_pair or (lambda _: None))
         self._rewards: list[tuple[torch.Tensor, torch.Tensor]] = []
 
