@@ -6,7 +6,17 @@ from pydantic import Field
 
 from shared.kinds.adapter_params import Dropout, Export, LongestExample, SaveMemory
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
-from shared.kinds.training_params import Alpha, BatchSize, Epochs, Evaluations, LearningRate, Rank, TopLayers, Training
+from shared.kinds.training_params import (
+    METHODS,
+    Alpha,
+    BatchSize,
+    Epochs,
+    Evaluations,
+    LearningRate,
+    Rank,
+    TopLayers,
+    Training,
+)
 
 
 class TrainPreference(Training):
@@ -47,7 +57,7 @@ class TrainPreference(Training):
         Field(
             title="Method",
             description="What learns: a small adapter beside the base, the top layers of it, or all of its weights.",
-            json_schema_extra=ui("select"),
+            json_schema_extra=ui("select", titles=METHODS),
         ),
     ] = "lora"
     rank: Rank = 16

@@ -55,4 +55,6 @@ def _place(found: Outlook) -> list[str]:
     if found.ahead and found.wait_s is not None:
         ahead = plural("%(num)s job is ahead.", "%(num)s jobs are ahead.", found.ahead)
         return [ahead] if found.wait_s < 1 else [ahead, _("It starts in about %(time)s.", time=duration(found.wait_s))]
+    if found.makes_room and not found.free:
+        return [_("A training makes room for it: it starts within seconds.")]
     return [_("Nobody is ahead of you.") if found.free else _("You are next in line.")]

@@ -112,7 +112,8 @@ def _seen(job: Job) -> dict[str, Any]:
     place = listing.position(here.db, job)
     linked = bool(job.workflow_id or job.waits or job.needed)
     needs = dependencies.needs(here.db, job.id) if linked else []
-    files_shown = outputs(here.storage, files, code=_makes_code(job.kind))
+    works = job.kind not in kinds.without_works()
+    files_shown = outputs(here.storage, files, code=_makes_code(job.kind), works=works)
     return {
         "job": job,
         "kind_title": title,
@@ -120,6 +121,7 @@ def _seen(job: Job) -> dict[str, Any]:
         "failure": failure(job),
         "repair": repairs.repair(job) if job.state is JobState.FAILED else None,
         "files": files_shown,
+        "works": works,
         "judged": feedback.of(here.db, job.owner_id, [each.id for each in files if each.role == "output"]),
         "to_mend": to_mend,
         "given": _given(job),
