@@ -63,7 +63,7 @@ def training() -> tuple[str, ...]:
 @cache
 def without_works() -> tuple[str, ...]:
     """The kinds whose files are no works: they tell about a model or a dataset."""
-    return tuple(kind for kind in names() if not params_class(kind).makes_works)
+    return tuple(kind for kind in names() if params_class(kind).gives != "works")
 
 
 @cache

@@ -18,7 +18,7 @@ class CheckDataset(Params):
     output: ClassVar[Output] = "data"
     pool: ClassVar[Pool] = "cpu"
     action: ClassVar[str] = "Check"
-    makes_works: ClassVar[bool] = False
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "dataset"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"name": "my-data", "source": SOME_FILE, "validation": 0.2, "preview": 3},
         {"name": "reviews", "source": SOME_FILE, "format": "labelled", "test": 0.1},

@@ -16,7 +16,7 @@ class CollectFeedback(Params):
     output: ClassVar[Output] = "data"
     pool: ClassVar[Pool] = "cpu"
     action: ClassVar[str] = "Collect"
-    makes_works: ClassVar[bool] = False
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "dataset"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"name": "my-taste", "form": "preference"},
         {"name": "my-answers", "form": "prompt", "days": 7},

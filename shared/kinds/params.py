@@ -68,9 +68,9 @@ class Params(BaseModel):
     trains: ClassVar[bool] = False
     #: What the button of its form says.
     action: ClassVar[str] = "Generate"
-    #: Whether what comes of it are works, which people judge, look for in the gallery and use again; the files of the
-    #: others only tell about what was made.
-    makes_works: ClassVar[bool] = True
+    #: What comes of it: works, which people judge, look for in the gallery and use again; or a model or a dataset,
+    #: which its field `name` names, and about which its other files only tell.
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "works"
     #: No starter does this: examples and presets run once the owner has added a model and chosen it.
     needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.

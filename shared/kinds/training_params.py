@@ -252,7 +252,7 @@ class Training(Params):
     stall_s: ClassVar[float] = 1800
     trains: ClassVar[bool] = True
     action: ClassVar[str] = "Train"
-    makes_works: ClassVar[bool] = False
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "model"
     time_limit_s: ClassVar[float] = 7 * 86_400.0
 
     name: ModelName

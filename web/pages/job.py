@@ -158,6 +158,9 @@ def _settings(job: Job) -> list[tuple[str, str, str | None]]:
     models, media = (declared.model_tasks(), declared.input_media()) if declared else ({}, {})
     # Files that are named stand among the inputs, with what is in them.
     params = {name: value for name, value in job.params.items() if name not in media}
+    if declared and declared.trains and params.get("steps"):
+        # Steps were asked for, so the epochs decided nothing.
+        params.pop("epochs", None)
     found = settings(job.kind, {"seed": job.seed, **params})
     return [
         (each.title, each.words, url_for("model.show", name=each.words) if each.name in models else None)

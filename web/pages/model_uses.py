@@ -25,7 +25,7 @@ def uses_of(name: str, task: str, base: str | None = None) -> list[Use]:
     """The kinds that make something with this model; an adapter is chosen beside its base."""
     found = []
     for kind, declared in _declared():
-        if declared.makes_works:
+        if declared.gives == "works":
             query = _as_model(declared, name, task) or _as_adapter(declared, name, task, base)
             found += [_use(kind, query)] if query else []
     return found

@@ -92,7 +92,7 @@ def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
     if not kinds.trains(job.kind):
         return {"trains": False, "charts": []}
     return {
-        "report": report(files) if job.done else None,
+        "report": report(files, steps_asked=bool(job.params.get("steps"))) if job.done else None,
         "made": _made(job),
         "trains": True,
         "charts": _drawn(job) if job.attempt else [],

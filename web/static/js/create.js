@@ -10,7 +10,9 @@
   // Also what buttons change, such as a drawn seed or one more turn.
   form.addEventListener("click", ({ target }) => { if (target.closest("[data-dice], [data-step], [data-add-turn]")) typed(); });
   call.addEventListener("toggle", typed);
-  form.addEventListener("change", ({ target }) => { if (target.name === "model") ask("estimate", "expect"); });
+  // Of a training everything that it takes longer for; the name of its model says nothing.
+  const counts = ({ name }) => name === "model" || (form.dataset.trains && name !== "name");
+  form.addEventListener("change", ({ target }) => { if (counts(target)) ask("estimate", "expect"); });
   // A browser may bring back what was typed before.
   addEventListener("pageshow", typed);
 })();
