@@ -156,13 +156,12 @@ class _Checking:
         self._check_models(number, step, params, promised)
         self._check_formats(number, declared, promised)
         try:
-            params = Datasets(self._db, self._owner.id).pin(params, but=promised)
+            params = Datasets(self._db, self._owner.id).pin(params, but={*promised, *_held(step)})
         except Invalid as error:
             self._wrong(number, f"params.{error.field}", str(error))
             return None
         row = draft(step.kind, params, Placement(step.priority, step.pool))
-        held = {str(path[0]) for path, _ in placeholders(step.params)}
-        row["params"] |= {name: step.params[name] for name in held}
+        row["params"] |= {name: step.params[name] for name in _held(step)}
         return row
 
     def _stand_in(self, number: int, declared: type[Params], path: Path, value: dict[str, Any]) -> str:
@@ -177,7 +176,8 @@ class _Checking:
             if given is not None:
                 told = f"This names {what}. Write the name that the step “{given.step}” gives: “{given.name}”."
             self._wrong(number, _field(path), told)
-        elif source is not None and source.kind in kinds.names() and value.get("role", "output") == "output":
+            return "stand-in"
+        if source is not None and source.kind in kinds.names() and value.get("role", "output") == "output":
             made = kinds.params_class(source.kind)
             if not wanted & _READ_AS[made.output]:
                 told = f"This takes {' or '.join(sorted(wanted))}, and the step “{source.name}” makes {made.output}."
@@ -228,6 +228,11 @@ class _Checking:
 
     def _wrong(self, number: int, field: str, message: str) -> None:
         self.errors.append({"field": f"steps.{number}.{field}".rstrip("."), "message": message})
+
+
+def _held(step: Step) -> set[str]:
+    """The settings in which something stands for what another step makes."""
+    return {str(path[0]) for path, _ in placeholders(step.params)}
 
 
 def longest(declared: type[Params], name: str) -> int:

@@ -122,6 +122,7 @@ def _seen(job: Job) -> dict[str, Any]:
         "repair": repairs.repair(job) if job.state is JobState.FAILED else None,
         "files": files_shown,
         "works": works,
+        "dataset": next((each.meta.get("name") for each in files if each.role == "dataset"), None),
         "judged": feedback.of(here.db, job.owner_id, [each.id for each in files if each.role == "output"]),
         "to_mend": to_mend,
         "given": _given(job),
