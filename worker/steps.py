@@ -6,7 +6,7 @@ from typing import Any
 from shared import artifacts, attempts, dependencies, kinds
 from shared.datasets import Datasets
 from shared.db import Database
-from shared.drafts import MAX_TITLE
+from shared.drafts import title_of
 from shared.errors import Invalid, JobError, Superseded
 from shared.job import Artifact, Job
 from shared.kinds.params import Media, Params
@@ -46,7 +46,7 @@ def filled(db: Database, storage: Storage, job: Job) -> Job:
     valid = kinds.validate(job.kind, params)
     if named:
         params |= _pinned(db, job, valid, named)
-    title = valid.headline()[:MAX_TITLE]
+    title = title_of(valid)
     if not attempts.rewrite(db, job, params, title):
         raise Superseded
     return replace(job, params=params, title=title)

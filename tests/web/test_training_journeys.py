@@ -87,7 +87,7 @@ def _folders(folder: Path) -> Path:
 
 def _set(page: Page, **fields: str) -> None:
     """Fill in fields of the form on Create, also those that are folded away."""
-    more = page.locator("details.more")
+    more = page.locator("#create-form .more").first
     if more.count() and more.get_attribute("open") is None:
         more.locator("summary").click()
     for name, value in fields.items():
@@ -134,6 +134,8 @@ def _trained(page: Page, name: str, **settings: str) -> None:
     """Train on the form that is open; its curves and its report come by themselves."""
     expect(page.locator("#estimate")).to_contain_text("step")
     _set(page, name=name, evaluations="2", **settings)
+    page.locator("#f-name").focus()
+    expect(page.locator("#estimate")).to_contain_text(f"{settings['steps']} steps")
     _press(page, "Train")
     _done(page)
     expect(page.locator("#curves .rows tbody tr").first).to_be_visible()
