@@ -77,14 +77,16 @@ class Datasets:
         self._db, self._owner_id = db, owner_id
         self._found: dict[str, tuple[str, str]] = {}
 
-    def pin(self, params: Params) -> Params:
+    def pin(self, params: Params, but: Collection[str] = ()) -> Params:
         """The params with each dataset named by its version: what a job that is retried trains on again.
+
+        `but` are fields whose datasets are not made yet.
 
         Raises:
             Invalid: the owner has no such dataset, or it is of another format.
         """
         declared = type(params).dataset_formats()
-        named = {field: ref for field in declared if (ref := getattr(params, field)) is not None}
+        named = {field: ref for field in declared if field not in but and (ref := getattr(params, field)) is not None}
         pinned = {field: self.pinned(ref, declared[field], field) for field, ref in named.items()}
         return params.model_copy(update=pinned) if pinned != named else params
 

@@ -30,7 +30,7 @@ def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
         "id": new_id("job"),
         "kind": kind,
         "params": asked,
-        "title": params.headline()[:MAX_TITLE],
+        "title": title_of(params),
         "priority": placement.priority,
         "pool": pool_of(type(params), placement),
         "device_pin": placement.device,
@@ -38,6 +38,12 @@ def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
         "seed": asked.get("seed", random.getrandbits(53)),
         "time_limit_s": placement.time_limit_s or type(params).time_limit_s,
     }
+
+
+def title_of(params: Params) -> str:
+    """What lists show of a job; an ellipsis ends what is cut."""
+    told = params.headline()
+    return told if len(told) <= MAX_TITLE else f"{told[: MAX_TITLE - 1]}…"
 
 
 def pool_of(declared: type[Params], placement: Placement) -> str:

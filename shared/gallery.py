@@ -8,7 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import ColumnElement, RowMapping, Select, func, null, or_, select, update
 
-from shared import cursors
+from shared import cursors, kinds
 from shared.db import Database
 from shared.drafts import MAX_TITLE
 from shared.errors import Invalid, NotFound
@@ -67,18 +67,22 @@ def page(
     starred: bool = False,
     search: str | None = None,
     model: str | None = None,
+    works: bool = False,
     before: datetime | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
     """The owner's files that fit every given filter, newest first; `search` is part of a prompt, a model or an id.
 
-    `media` is how the media type begins, one way or another; `before` leaves out what was made at that moment or later.
+    `media` is how the media type begins, one way or another; `works` leaves out what only tells about a model or a
+    dataset, such as the pictures of a training; `before` leaves out what was made at that moment or later.
     """
     cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
     query = _of(owner_id).where(_begins(media))
     query = query.where(artifacts.c.role == role if role else artifacts.c.role != "preview")
+    if works:
+        query = query.where(jobs.c.kind.not_in(kinds.without_works()))
     if starred:
         query = query.where(artifacts.c.starred_at.is_not(None))
     if model:
@@ -97,11 +101,16 @@ def page(
 
 def newer(db: Database, owner_id: str, than: str, limit: int = 100) -> int:
     """How many pictures have come since the one with this id, up to `limit`."""
-    query = select(artifacts.c.id).where(
-        artifacts.c.owner_id == owner_id,
-        artifacts.c.id > than,
-        artifacts.c.role == "output",
-        _begins(SEEN),
+    query = (
+        select(artifacts.c.id)
+        .join(jobs, jobs.c.id == artifacts.c.job_id)
+        .where(
+            artifacts.c.owner_id == owner_id,
+            artifacts.c.id > than,
+            artifacts.c.role == "output",
+            _begins(SEEN),
+            jobs.c.kind.not_in(kinds.without_works()),
+        )
     )
     with db.begin() as connection:
         return connection.execute(select(func.count()).select_from(query.limit(limit).subquery())).scalar_one()

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from shared import cursors
-from shared.costs import waiting
+from shared import cursors, kinds
 from shared.db import Database
 from shared.devices import serving
 from shared.errors import NotFound
 from shared.ids import first_id, is_id
 from shared.job import Event, Job, JobState, job_from
+from shared.outlook import before, gives_way
 from shared.records import devices, events, jobs
 from shared.transitions import POOLS_WITH_WORK
 
@@ -33,10 +33,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Position:
-    """A queued job's place: how many are before it, and about how long until it starts (None: nobody knows)."""
+    """A queued job's place: how many are before it, and about how long until it starts (None: nobody knows).
+
+    `makes_room`: a device of its pool is taken by a training that steps aside for it.
+    """
 
     ahead: int
     wait_s: float | None
+    makes_room: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,12 +115,14 @@ def position(db: Database, job: Job) -> Position | None:
     if job.state is not JobState.QUEUED or job.waits or job.held:
         return None
     rank = select(jobs.c.rank).where(jobs.c.id == job.id).scalar_subquery()
-    line = waiting().where(jobs.c.pool == job.pool, jobs.c.rank < rank).subquery()
+    awaited = job.batch_id is None and not kinds.trains(job.kind)
+    line = before(job.pool, rank, awaited=awaited).subquery()
     queue = select(func.count(), func.coalesce(func.sum(line.c.seconds), 0.0)).select_from(line)
     with db.begin() as connection:
         ahead, work_s = connection.execute(queue).one()
         slots = connection.execute(select(func.count()).select_from(devices).where(serving(job.pool))).scalar_one()
-    return Position(ahead=ahead, wait_s=round(work_s / slots, 1) if slots else None)
+        makes_room = awaited and connection.execute(select(gives_way(job.pool))).scalar_one()
+    return Position(ahead=ahead, wait_s=round(work_s / slots, 1) if slots else None, makes_room=makes_room)
 
 
 def events_of(db: Database, owner_id: str, job_id: str, after: int = 0) -> list[Event]:

@@ -4,12 +4,15 @@ Reads only. What nobody knows is None, so that a page can leave it out.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Exists, Select, exists, func, select
 
+from shared import kinds
 from shared.costs import waiting
 from shared.db import Database
 from shared.devices import serving
+from shared.job import JobState
 from shared.records import costs, devices, jobs
 from shared.transitions import PRIORITY_STEP_S
 
@@ -19,7 +22,10 @@ MOST_AHEAD = 1000
 
 @dataclass(frozen=True)
 class Outlook:
-    """`takes_s` is a mean over the last jobs of this kind and model; `ready_on` a device that holds the model."""
+    """`takes_s` is a mean over the last jobs of this kind and model; `ready_on` a device that holds the model.
+
+    `makes_room`: a device is taken by a training that steps aside for it.
+    """
 
     takes_s: float | None
     ahead: int
@@ -27,6 +33,7 @@ class Outlook:
     devices: int
     free: bool
     ready_on: str | None
+    makes_room: bool = False
 
     @property
     def long_line(self) -> bool:
@@ -40,7 +47,8 @@ def outlook(db: Database, kind: str, model: str | None, model_key: str | None, p
     The place is counted as `listing.position` counts it: by aged priority alone.
     """
     rank = func.extract("epoch", func.now()) - priority * PRIORITY_STEP_S
-    line = waiting().where(jobs.c.pool == pool, jobs.c.rank < rank).limit(MOST_AHEAD + 1).subquery()
+    awaited = not kinds.trains(kind)
+    line = before(pool, rank, awaited=awaited).limit(MOST_AHEAD + 1).subquery()
     up = select(devices.c.id, devices.c.state, devices.c.resident).where(serving(pool)).order_by(devices.c.id)
     known = select(costs.c.seconds).where(costs.c.kind == kind, costs.c.model == (model or ""))
     with db.begin() as connection:
@@ -49,6 +57,7 @@ def outlook(db: Database, kind: str, model: str | None, model_key: str | None, p
         ).one()
         found = connection.execute(up).all()
         takes_s = connection.execute(known).scalar_one_or_none()
+        makes_room = awaited and connection.execute(select(gives_way(pool))).scalar_one()
     holders = [each.id for each in found if any(held["model"] == model_key for held in each.resident)]
     return Outlook(
         takes_s=takes_s,
@@ -57,4 +66,17 @@ def outlook(db: Database, kind: str, model: str | None, model_key: str | None, p
         devices=len(found),
         free=any(each.state == "idle" for each in found),
         ready_on=holders[0] if holders else None,
+        makes_room=makes_room,
     )
+
+
+def before(pool: str, rank: ColumnElement[Any], *, awaited: bool) -> Select[Any]:
+    """The jobs that stand in a pool's line before a rank; those that train let a job that is `awaited` go first."""
+    line = waiting().where(jobs.c.pool == pool, jobs.c.rank < rank)
+    return line.where(jobs.c.kind.not_in(kinds.training())) if awaited else line
+
+
+def gives_way(pool: str) -> Exists:
+    """Condition: a device of this pool runs a training, which steps aside for a job that somebody waits for."""
+    taken = devices.join(jobs, (jobs.c.device == devices.c.id) & (jobs.c.state == JobState.RUNNING))
+    return exists().select_from(taken).where(serving(pool), jobs.c.kind.in_(kinds.training()))

@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, func, literal_column, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import artifacts, cursors
+from shared import artifacts, cursors, kinds
 from shared.db import Database
 from shared.errors import Conflict, Invalid, NotFound, Unreadable
 from shared.ids import is_id, new_id
@@ -123,9 +123,13 @@ def page(db: Database, owner_id: str, *, media: str = "", limit: int = 50, curso
 
 
 def recent(db: Database, owner_id: str, media: Collection[Media], limit: int = 24) -> list[Artifact]:
-    """The owner's newest files of these media, uploaded or made: what a field may be filled with."""
+    """The owner's newest files of these media, uploaded or made: what a field may be filled with.
+
+    What only tells about a model or a dataset is not among them.
+    """
     fitting = or_(*(_of(each) for each in media))
-    query = select(*rows.c).where(rows.c.owner_id == owner_id, rows.c.role.in_(("input", "output")), fitting)
+    tells = exists().where(jobs.c.id == rows.c.job_id, jobs.c.kind.in_(kinds.without_works()))
+    query = select(*rows.c).where(rows.c.owner_id == owner_id, rows.c.role.in_(("input", "output")), fitting, ~tells)
     with db.begin() as connection:
         found = connection.execute(query.order_by(rows.c.id.desc()).limit(limit)).mappings()
         return [artifact_from(row) for row in found]

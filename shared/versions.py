@@ -108,6 +108,18 @@ def of_model(db: Database, owner_id: str, name: str) -> list[Version]:
         return [Version(**row._mapping) for row in rows]
 
 
+def of_job(db: Database, owner_id: str, job_id: str) -> tuple[str, int] | None:
+    """The name and the number of the version that a job made, if it is in the library."""
+    query = (
+        select(models.c.name, model_versions.c.number)
+        .join(models, models.c.id == model_versions.c.model_id)
+        .where(models.c.owner_id == owner_id, model_versions.c.job_id == job_id)
+    )
+    with db.begin() as connection:
+        row = connection.execute(query.limit(1)).one_or_none()
+    return (row.name, row.number) if row is not None else None
+
+
 def promote(db: Database, owner_id: str, name: str, number: int) -> None:
     """Let the name stand for this version.
 

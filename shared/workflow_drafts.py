@@ -3,7 +3,7 @@
 What is wrong is named as whoever wrote the request would look for it: `steps.2.params.image`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -72,6 +72,22 @@ def draft_all(db: Database, owner: Owner, asked: Asked) -> list[DraftedStep]:
     return [drafted[name] for name in order]
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a step gives a name to: a model or a dataset that is not there before it."""
+
+    what: str
+    name: str
+    step: str
+
+
+def _given(step: Step) -> _Given | None:
+    if step.kind not in kinds.names():
+        return None
+    what, name = kinds.params_class(step.kind).gives, step.params.get("name")
+    return _Given(what, name, step.name) if what != "works" and isinstance(name, str) else None
+
+
 class _Checking:
     """One pass over the steps of a workflow, with what was found wrong."""
 
@@ -112,6 +128,8 @@ class _Checking:
             except ValidationError as error:
                 for each in field_errors(error):
                     self._wrong(number, f"{_field(path)}.{each['field']}", each["message"])
+        promised = self._promised(number, step)
+        named += [(f"params.{field}", maker.name) for field, maker in promised.items()]
         for field, name in named:
             if name == step.name:
                 self._wrong(number, field, "A step cannot wait for itself.")
@@ -134,15 +152,16 @@ class _Checking:
             for each in error.errors:
                 self._wrong(number, f"params.{each['field']}".rstrip("."), each["message"])
             return None
-        self._check_models(number, step, params)
+        promised = self._promised(number, step)
+        self._check_models(number, step, params, promised)
+        self._check_formats(number, declared, promised)
         try:
-            params = Datasets(self._db, self._owner.id).pin(params)
+            params = Datasets(self._db, self._owner.id).pin(params, but={*promised, *_held(step)})
         except Invalid as error:
             self._wrong(number, f"params.{error.field}", str(error))
             return None
         row = draft(step.kind, params, Placement(step.priority, step.pool))
-        held = {str(path[0]) for path, _ in placeholders(step.params)}
-        row["params"] |= {name: step.params[name] for name in held}
+        row["params"] |= {name: step.params[name] for name in _held(step)}
         return row
 
     def _stand_in(self, number: int, declared: type[Params], path: Path, value: dict[str, Any]) -> str:
@@ -152,18 +171,47 @@ class _Checking:
         wanted = set(media or ("text",))
         if name in declared.model_tasks() or name in declared.dataset_formats():
             what = "a model of the library" if name in declared.model_tasks() else "a dataset"
-            self._wrong(number, _field(path), f"This names {what}; a step's output cannot stand here.")
-        elif source is not None and source.kind in kinds.names() and value.get("role", "output") == "output":
+            told = f"This names {what}; a step's output cannot stand here."
+            given = _given(source) if source is not None else None
+            if given is not None:
+                told = f"This names {what}. Write the name that the step “{given.step}” gives: “{given.name}”."
+            self._wrong(number, _field(path), told)
+            return "stand-in"
+        if source is not None and source.kind in kinds.names() and value.get("role", "output") == "output":
             made = kinds.params_class(source.kind)
             if not wanted & _READ_AS[made.output]:
                 told = f"This takes {' or '.join(sorted(wanted))}, and the step “{source.name}” makes {made.output}."
                 self._wrong(number, _field(path), told)
         return SOME_FILE if media else f"“{value.get('from')}”"[: longest(declared, name)]
 
-    def _check_models(self, number: int, step: Step, params: Params) -> None:
+    def _promised(self, number: int, step: Step) -> dict[str, Step]:
+        """The fields of a step that name a model or a dataset which an earlier step makes, each with that step."""
+        if step.kind not in kinds.names():
+            return {}
+        made: dict[tuple[str, str], Step] = {}
+        for each in self._asked.steps[:number]:
+            given = _given(each)
+            if given is not None:
+                made[given.what, given.name] = each
+        declared = kinds.params_class(step.kind)
+        fields = [("model", name) for name in declared.model_tasks()]
+        fields += [("dataset", name) for name in declared.dataset_formats()]
+        found = {name: made.get((what, str(step.params.get(name)))) for what, name in fields}
+        return {name: maker for name, maker in found.items() if maker is not None}
+
+    def _check_formats(self, number: int, declared: type[Params], promised: Mapping[str, Step]) -> None:
+        """A dataset's format, where the step that makes it says which."""
+        for field, formats in declared.dataset_formats().items():
+            told = promised[field].params.get("format", "auto") if field in promised else "auto"
+            if told != "auto" and told not in formats:
+                wanted = " or ".join(formats)
+                message = f"The step “{promised[field].name}” makes the format {told}; this takes {wanted}."
+                self._wrong(number, f"params.{field}", message)
+
+    def _check_models(self, number: int, step: Step, params: Params, promised: Mapping[str, Step]) -> None:
         for name, task in type(params).model_tasks().items():
             model = getattr(params, name)
-            if model is None or isinstance(step.params.get(name), dict):
+            if model is None or name in promised or isinstance(step.params.get(name), dict):
                 continue
             if (model, task) not in self._models:
                 self._models[model, task] = self._check_model(model, task, name)
@@ -180,6 +228,11 @@ class _Checking:
 
     def _wrong(self, number: int, field: str, message: str) -> None:
         self.errors.append({"field": f"steps.{number}.{field}".rstrip("."), "message": message})
+
+
+def _held(step: Step) -> set[str]:
+    """The settings in which something stands for what another step makes."""
+    return {str(path[0]) for path, _ in placeholders(step.params)}
 
 
 def longest(declared: type[Params], name: str) -> int:

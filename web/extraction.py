@@ -122,6 +122,7 @@ def _kind_words(kind: str) -> Iterator[str]:
     declared = kinds.params_class(kind)
     yield declared.title
     yield declared.summary
+    yield declared.action
     schema = kinds.schema(kind)
     for preset in schema.get("x-presets", ()):
         yield preset["title"]
@@ -138,7 +139,8 @@ def _field_words(prop: Mapping[str, Any]) -> Iterator[str]:
         *(hints.get(each) for each in ("unit", "placeholder", "group")),
     ]
     choices = [*prop.get("enum", ()), *(value for each in prop.get("anyOf", ()) for value in each.get("enum", ()))]
-    for text in [*shown, *choices]:
+    titles = hints.get("titles", {})
+    for text in [*shown, *(titles.get(each, each) for each in choices)]:
         if isinstance(text, str) and re.search("[A-Za-z]", text):
             yield text
 

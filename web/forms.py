@@ -279,6 +279,6 @@ def _choices(
                 found.append(Choice(value, value))
     else:
         unit = f" {hints['unit']}" if "unit" in hints else ""
-        found = [Choice(written.number(each), f"{written.number(each)}{unit}") for each in prop.get("enum", ())]
+        found = [Choice(written.number(each), f"{written.choice(prop, each)}{unit}") for each in prop.get("enum", ())]
     blank = str(hints.get("placeholder", "")) or AUTOMATIC
     return [Choice("", blank), *found] if found and prop.get("nullable") else found

@@ -29,6 +29,12 @@ def flat(prop: Mapping[str, Any]) -> dict[str, Any]:
     return merged | {name: value for name, value in prop.items() if name != "anyOf"}
 
 
+def choice(prop: Mapping[str, Any], value: Any) -> str:
+    """What people read of a value that is one of a list."""
+    text = number(value)
+    return str(hints(prop).get("titles", {}).get(text, text))
+
+
 def hints(prop: Mapping[str, Any]) -> dict[str, Any]:
     """The `x-ui` hints, with a widget in any case: a kind from elsewhere may have forgotten them."""
     return {"widget": "text", **prop.get("x-ui", {})}

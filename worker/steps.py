@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from shared import artifacts, attempts, dependencies, kinds
+from shared.datasets import Datasets
 from shared.db import Database
-from shared.drafts import MAX_TITLE
-from shared.errors import JobError, Superseded
+from shared.drafts import title_of
+from shared.errors import Invalid, JobError, Superseded
 from shared.job import Artifact, Job
 from shared.kinds.params import Media, Params
 from shared.placeholders import Path, Placeholder, placeholders, replaced
@@ -22,15 +23,18 @@ _ROWS = {"application/x-ndjson", "application/jsonl", "application/json"}
 def filled(db: Database, storage: Storage, job: Job) -> Job:
     """The job with what its placeholders stand for in its params, written down in its row, so that it can be seen.
 
+    A dataset that an earlier step has made is named by its version from here on.
+
     Raises:
         JobError: another step did not make what this one takes.
         Superseded: another attempt owns the job by now.
     """
-    if not placeholders(job.params):
+    declared = kinds.params_class(job.kind)
+    named = [name for name in declared.dataset_formats() if "@" not in str(job.params.get(name, "@"))]
+    if not placeholders(job.params) and not named:
         return job
     steps = {need.step: need.job_id for need in dependencies.needs(db, job.id)}
     files = artifacts.of_jobs(db, job.owner_id, list(steps.values()))
-    declared = kinds.params_class(job.kind)
 
     def stands_for(path: Path, value: dict[str, Any]) -> str:
         wanted = Placeholder.model_validate(value)
@@ -39,10 +43,22 @@ def filled(db: Database, storage: Storage, job: Job) -> Job:
         return _value(storage, declared, artifact, wanted, field)
 
     params = replaced(job.params, stands_for)
-    title = kinds.validate(job.kind, params).headline()[:MAX_TITLE]
+    valid = kinds.validate(job.kind, params)
+    if named:
+        params |= _pinned(db, job, valid, named)
+    title = title_of(valid)
     if not attempts.rewrite(db, job, params, title):
         raise Superseded
     return replace(job, params=params, title=title)
+
+
+def _pinned(db: Database, job: Job, params: Params, fields: list[str]) -> dict[str, Any]:
+    """The datasets that these fields name, as they are now."""
+    try:
+        pinned = Datasets(db, job.owner_id).pin(params)
+    except Invalid as error:
+        raise JobError(error.code, str(error), field=error.field) from error
+    return {name: getattr(pinned, name) for name in fields}
 
 
 def _made(files: list[Artifact], wanted: Placeholder, field: str) -> Artifact:

@@ -34,6 +34,7 @@ def extend(folder: Path) -> None:
         __path__.append(path)
     names.cache_clear()
     training.cache_clear()
+    without_works.cache_clear()
     importlib.invalidate_caches()
 
 
@@ -57,6 +58,12 @@ def trains(kind: str) -> bool:
 def training() -> tuple[str, ...]:
     """The kinds that train."""
     return tuple(kind for kind in names() if params_class(kind).trains)
+
+
+@cache
+def without_works() -> tuple[str, ...]:
+    """The kinds whose files are no works: they tell about a model or a dataset."""
+    return tuple(kind for kind in names() if params_class(kind).gives != "works")
 
 
 @cache

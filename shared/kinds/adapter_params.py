@@ -22,7 +22,7 @@ Export = Annotated[
     Field(
         title="Result",
         description="An adapter is small and needs its base; merged, both become one model of full size.",
-        json_schema_extra=ui("segment", advanced=True),
+        json_schema_extra=ui("segment", advanced=True, titles={"adapter": "Adapter", "merged": "Merged"}),
     ),
 ]
 
@@ -93,7 +93,7 @@ OwnTokens = Annotated[
     Field(
         title="Tokens",
         description="What a model from nothing reads: single characters, or pieces of words found in the data.",
-        json_schema_extra=ui("segment", advanced=True),
+        json_schema_extra=ui("segment", advanced=True, titles={"characters": "Characters", "bpe": "Pieces of words"}),
     ),
 ]
 

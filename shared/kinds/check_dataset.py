@@ -17,6 +17,8 @@ class CheckDataset(Params):
     icon: ClassVar[str] = "stethoscope"
     output: ClassVar[Output] = "data"
     pool: ClassVar[Pool] = "cpu"
+    action: ClassVar[str] = "Check"
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "dataset"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"name": "my-data", "source": SOME_FILE, "validation": 0.2, "preview": 3},
         {"name": "reviews", "source": SOME_FILE, "format": "labelled", "test": 0.1},
@@ -63,7 +65,21 @@ class CheckDataset(Params):
         Field(
             title="Format",
             description="What each row is. Automatic tells it from the first rows, and says why.",
-            json_schema_extra=ui("select"),
+            json_schema_extra=ui(
+                "select",
+                titles={
+                    "auto": "Automatic",
+                    "text": "Plain texts",
+                    "prompt": "Prompts with completions",
+                    "chat": "Conversations",
+                    "labelled": "Texts with labels",
+                    "preference": "Preferred answers",
+                    "entities": "Texts with tagged words",
+                    "captioned": "Pictures with captions",
+                    "classed": "Pictures with labels",
+                    "transcribed": "Sounds with transcripts",
+                },
+            ),
         ),
     ] = "auto"
     validation: Annotated[

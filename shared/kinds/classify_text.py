@@ -37,7 +37,7 @@ class ClassifyText(Params):
         Field(
             title="Result",
             description="JSON lines keep everything as it was; CSV opens in a spreadsheet.",
-            json_schema_extra=ui("segment"),
+            json_schema_extra=ui("segment", titles={"jsonl": "JSON lines", "csv": "CSV"}),
         ),
     ] = "jsonl"
 

@@ -15,6 +15,8 @@ class CollectFeedback(Params):
     icon: ClassVar[str] = "thumbs-up"
     output: ClassVar[Output] = "data"
     pool: ClassVar[Pool] = "cpu"
+    action: ClassVar[str] = "Collect"
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "dataset"
     examples: ClassVar[list[dict[str, Any]]] = [
         {"name": "my-taste", "form": "preference"},
         {"name": "my-answers", "form": "prompt", "days": 7},
@@ -40,7 +42,10 @@ class CollectFeedback(Params):
         Field(
             title="What to collect",
             description="Pairs of texts for a preference, good texts with their prompts, or pictures with captions.",
-            json_schema_extra=ui("segment"),
+            json_schema_extra=ui(
+                "segment",
+                titles={"preference": "Pairs", "prompt": "Good texts", "captioned": "Pictures with captions"},
+            ),
         ),
     ] = "preference"
     days: Annotated[

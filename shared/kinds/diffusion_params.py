@@ -45,9 +45,14 @@ Guidance = Annotated[
     ),
 ]
 
+_SCHEDULERS = {
+    "default": "The model's own", "ddim": "DDIM", "euler": "Euler", "euler_a": "Euler ancestral",
+    "dpmpp_2m": "DPM++ 2M", "heun": "Heun", "pndm": "PNDM", "lms": "LMS", "unipc": "UniPC",
+}  # fmt: skip
+
 Scheduler = Annotated[
     Literal["default", "ddim", "euler", "euler_a", "dpmpp_2m", "heun", "pndm", "lms", "unipc"],
-    Field(title="Scheduler", json_schema_extra=ui("select", advanced=True)),
+    Field(title="Scheduler", json_schema_extra=ui("select", advanced=True, titles=_SCHEDULERS)),
 ]
 
 

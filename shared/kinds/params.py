@@ -4,6 +4,7 @@ Title, help, bounds and widget stand here or in the kind, once; the form, the JS
 validation read them from the schema. Knows no model and no form.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
@@ -65,6 +66,11 @@ class Params(BaseModel):
     time_limit_s: ClassVar[float] = 3600
     #: Whether it trains: it can be paused, keeps checkpoints, and makes room for jobs that somebody waits for.
     trains: ClassVar[bool] = False
+    #: What the button of its form says.
+    action: ClassVar[str] = "Generate"
+    #: What comes of it: works, which people judge, look for in the gallery and use again; or a model or a dataset,
+    #: which its field `name` names, and about which its other files only tell.
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "works"
     #: No starter does this: examples and presets run once the owner has added a model and chosen it.
     needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.
@@ -120,9 +126,12 @@ class Params(BaseModel):
         return {name: tuple(hint["formats"].split()) for name, hint in hints.items() if hint.get("widget") == "dataset"}
 
 
-def ui(widget: Widget, **hints: str | float | bool) -> dict[str, Any]:
-    """`json_schema_extra` for a field: how a form shows it (widget, advanced, unit, step, placeholder …)."""
-    return {"x-ui": {"widget": widget, **hints}}
+def ui(widget: Widget, *, titles: Mapping[str, str] | None = None, **hints: str | float | bool) -> dict[str, Any]:
+    """`json_schema_extra` for a field: how a form shows it (widget, advanced, unit, step, placeholder …).
+
+    `titles` are what people read of choices that do not say it themselves, by their values.
+    """
+    return {"x-ui": {"widget": widget, **hints, **({"titles": dict(titles)} if titles else {})}}
 
 
 class Creation(Params):
@@ -186,7 +195,7 @@ def InputRef(*media: Media, title: str, description: str, advanced: bool = False
 def DatasetRef(  # noqa: N802 - as ModelRef
     *formats: DatasetFormat,
     title: str = "Dataset",
-    description: str = "A dataset of yours, or one of its versions: `name` or `name@3`.",
+    description: str = "A dataset of yours: its name for the newest version, or name@3 for the third.",
     advanced: bool = False,
 ) -> Any:
     """A field that names a dataset of one of these formats: `Annotated[str, DatasetRef("labelled", "chat")]`."""

@@ -26,7 +26,9 @@ Colours = Annotated[
     Field(
         title="Colours",
         description="Whether the model makes grey or coloured pictures. By itself it looks at the dataset.",
-        json_schema_extra=ui("segment", advanced=True),
+        json_schema_extra=ui(
+            "segment", advanced=True, titles={"auto": "Automatic", "grey": "Grey", "colour": "Colour"}
+        ),
     ),
 ]
 
@@ -35,7 +37,7 @@ Fitting = Annotated[
     Field(
         title="Shape",
         description="Pictures that are not square are cut at two sides, or filled up.",
-        json_schema_extra=ui("segment", advanced=True),
+        json_schema_extra=ui("segment", advanced=True, titles={"crop": "Cut", "pad": "Filled up"}),
     ),
 ]
 

@@ -44,7 +44,7 @@ class TagEntities(Params):
         Field(
             title="Result",
             description="JSON lines have a line for each text, CSV has one for each name found.",
-            json_schema_extra=ui("segment"),
+            json_schema_extra=ui("segment", titles={"jsonl": "JSON lines", "csv": "CSV"}),
         ),
     ] = "jsonl"
 

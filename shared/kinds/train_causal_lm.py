@@ -18,6 +18,7 @@ from shared.kinds.adapter_params import (
 )
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.training_params import (
+    METHODS,
     Alpha,
     BatchSize,
     Epochs,
@@ -88,7 +89,7 @@ class TrainCausalLm(Training):
         Field(
             title="Method",
             description="What learns: a small adapter beside the base, the top layers of it, or all of its weights.",
-            json_schema_extra=ui("select"),
+            json_schema_extra=ui("select", titles=METHODS),
         ),
     ] = "lora"
     rank: Rank = 16
@@ -141,7 +142,7 @@ class TrainCausalLm(Training):
         Field(
             title="Architecture",
             description="The form of a model from nothing.",
-            json_schema_extra=ui("segment", advanced=True),
+            json_schema_extra=ui("segment", advanced=True, titles={"gpt2": "GPT-2", "llama": "Llama"}),
         ),
     ] = "gpt2"
     layers: Layers = 4

@@ -54,7 +54,7 @@ class TrainDiffusion(PictureTraining):
         Field(
             title="Prediction",
             description="What the network says of a noisy picture: its velocity, or its noise (epsilon).",
-            json_schema_extra=ui("segment", advanced=True),
+            json_schema_extra=ui("segment", advanced=True, titles={"v_prediction": "Velocity", "epsilon": "Noise"}),
         ),
     ] = "v_prediction"
     betas: Annotated[
@@ -62,7 +62,7 @@ class TrainDiffusion(PictureTraining):
         Field(
             title="Noise schedule",
             description="How the noise grows over time; cosine suits small pictures.",
-            json_schema_extra=ui("segment", advanced=True),
+            json_schema_extra=ui("segment", advanced=True, titles={"cosine": "Cosine", "linear": "In a line"}),
         ),
     ] = "cosine"
     min_snr: Annotated[

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.picture_training_params import Fitting, Mirror
-from shared.kinds.training_params import BatchSize, Epochs, LearningRate, RateSchedule, Training
+from shared.kinds.training_params import METHODS, BatchSize, Epochs, LearningRate, RateSchedule, Training
 
 _PICTURES = {"name": "my-style", "dataset": "pictures"}
 
@@ -40,7 +40,7 @@ class TrainDiffusionLora(Training):
         Field(
             title="Method",
             description="LoRA changes how the model paints; textual inversion teaches it one new word alone.",
-            json_schema_extra=ui("segment"),
+            json_schema_extra=ui("segment", titles=METHODS),
         ),
     ] = "lora"
     prompt: Annotated[

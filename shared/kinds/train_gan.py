@@ -35,8 +35,8 @@ class TrainGan(PictureTraining):
         Literal["hinge", "bce", "wgan_gp"],
         Field(
             title="Loss",
-            description="Hinge learns fast from few pictures; bce is DCGAN's; wgan_gp is slower and collapses less.",
-            json_schema_extra=ui("segment"),
+            description="Hinge learns fast from few pictures; BCE is DCGAN's; WGAN-GP is slower and collapses less.",
+            json_schema_extra=ui("segment", titles={"hinge": "Hinge", "bce": "BCE", "wgan_gp": "WGAN-GP"}),
         ),
     ] = "hinge"
     latent: Annotated[

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.kinds.adapter_params import Dropout, Export, LongestExample, SaveMemory
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
 from shared.kinds.training_params import (
+    METHODS,
     Alpha,
     BatchSize,
     Epochs,
@@ -57,7 +58,7 @@ class TrainPreference(Training):
         Field(
             title="Method",
             description="What learns: a small adapter beside the base, the top layers of it, or all of its weights.",
-            json_schema_extra=ui("select"),
+            json_schema_extra=ui("select", titles=METHODS),
         ),
     ] = "lora"
     rank: Rank = 16

@@ -37,7 +37,7 @@ class TrainRnnLm(Training):
         Field(
             title="Cell",
             description="How it remembers: an LSTM keeps more apart, a GRU is a little quicker.",
-            json_schema_extra=ui("segment"),
+            json_schema_extra=ui("segment", titles={"lstm": "LSTM", "gru": "GRU"}),
         ),
     ] = "lstm"
     tokens: OwnTokens = "characters"

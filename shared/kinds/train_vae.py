@@ -66,7 +66,9 @@ class TrainVae(PictureTraining):
         Field(
             title="Likelihood",
             description="What a pixel is: a chance of white, for good samples, or a shade, for good reconstructions.",
-            json_schema_extra=ui("segment", advanced=True),
+            json_schema_extra=ui(
+                "segment", advanced=True, titles={"bernoulli": "A chance of white", "gaussian": "A shade"}
+            ),
         ),
     ] = "bernoulli"
     epochs: Epochs = 30

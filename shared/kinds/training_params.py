@@ -80,7 +80,9 @@ RateSchedule = Annotated[
     Field(
         title="Learning rate schedule",
         description="How the rate falls after the warm-up.",
-        json_schema_extra=ui("segment", advanced=True),
+        json_schema_extra=ui(
+            "segment", advanced=True, titles={"constant": "Constant", "linear": "In a line", "cosine": "Cosine"}
+        ),
     ),
 ]
 
@@ -175,7 +177,9 @@ Promote = Annotated[
     Field(
         title="Promote",
         description="Whether the name stands for the new version at once: if it judges better than the one before.",
-        json_schema_extra=ui("segment", advanced=True),
+        json_schema_extra=ui(
+            "segment", advanced=True, titles={"if_better": "If it is better", "always": "Always", "never": "Never"}
+        ),
     ),
 ]
 
@@ -190,12 +194,19 @@ def RegressionRef(*formats: DatasetFormat) -> Any:  # noqa: N802 - as DatasetRef
     )
 
 
+METHODS = {
+    "lora": "LoRA", "dora": "DoRA", "rslora": "rsLoRA", "qlora": "QLoRA", "adalora": "AdaLoRA", "ia3": "IA³",
+    "prompt_tuning": "Prompt tuning", "textual_inversion": "A new word", "top_layers": "Top layers",
+    "full": "All weights", "head": "The head alone",
+}  # fmt: skip
+"""What people call the ways to teach a model."""
+
 HeadMethod = Annotated[
     Literal["lora", "full", "top_layers", "head"],
     Field(
         title="What is trained",
         description="A LoRA beside every layer, the whole base, its top layers, or the new head alone.",
-        json_schema_extra=ui("segment"),
+        json_schema_extra=ui("segment", titles=METHODS),
     ),
 ]
 
@@ -250,6 +261,8 @@ class Training(Params):
     output = "model"
     stall_s: ClassVar[float] = 1800
     trains: ClassVar[bool] = True
+    action: ClassVar[str] = "Train"
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "model"
     time_limit_s: ClassVar[float] = 7 * 86_400.0
 
     name: ModelName

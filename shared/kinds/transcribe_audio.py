@@ -52,7 +52,7 @@ class TranscribeAudio(Params):
         Field(
             title="Subtitles",
             description="Beside gives SRT and WebVTT files; burnt in draws the sentences into the video as well.",
-            json_schema_extra=ui("segment"),
+            json_schema_extra=ui("segment", titles={"none": "None", "beside": "Beside", "burnt_in": "Burnt in"}),
         ),
     ] = "beside"
     onto: Annotated[

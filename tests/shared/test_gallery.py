@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
-from shared import artifacts, gallery, library, thumbnails
+from shared import artifacts, gallery, kinds, library, thumbnails, uploads
 from shared.db import Database
 from shared.errors import Invalid, NotFound
 from shared.gallery import Item
@@ -58,6 +58,20 @@ def test_pages_are_newest_first_by_cursor(db: Database, owner: Owner, stranger: 
     assert gallery.page(db, stranger.id).items == []
     with pytest.raises(Invalid):
         gallery.page(db, owner.id, cursor="page 2")
+
+
+def test_what_only_tells_about_a_model_is_no_work(
+    db: Database, owner: Owner, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a picture of a kind whose files are no works, such as the matrix that a training draws
+    before = make("a red apple")
+    matrix = make("a matrix")
+    monkeypatch.setattr(kinds, "without_works", lambda: ("generate_image",))
+    # then the gallery has it not and waits for none, and no form offers it; the list of all files has it
+    assert gallery.page(db, owner.id, works=True).items == []
+    assert gallery.newer(db, owner.id, before) == 0
+    assert uploads.recent(db, owner.id, ("image",)) == []
+    assert ids(gallery.page(db, owner.id)) == [matrix, before]
 
 
 def test_filters(db: Database, owner: Owner, make: Make) -> None:

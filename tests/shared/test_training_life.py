@@ -12,6 +12,7 @@ from shared import artifacts, attempts, batches, claims, curves, jobs, listing, 
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
+from shared.devices import Report, report
 from shared.errors import Conflict, NotFound
 from shared.job import Job, JobState, Progress
 from shared.owners import Owner
@@ -404,3 +405,21 @@ def _promises(db: Database, owner: Owner, running: list[Job]) -> None:
         assert not (job.done and job.state is not JobState.FAILED) or not artifacts.has_checkpoint(db, job.id)
         if job.kind == "probe":
             assert (job.held, job.wish) == (False, None)
+
+
+def test_a_job_that_somebody_waits_for_expects_a_training_to_make_room(db: Database, owner: Owner) -> None:
+    # given a device that trains, and a second training before whatever is submitted now
+    submit(db, owner)
+    claimed(db)
+    submit(db, owner)
+    report(db, Report("host/cpu:0", "host", "cpu:0", "CPU", "cpu", "wkr_a", "busy", 1, 0))
+    # then a job that somebody waits for is next, and has the device in seconds; another training stands in line
+    expected = outlook.outlook(db, "probe", None, None, "accelerated")
+    assert (expected.ahead, expected.wait_s, expected.free, expected.makes_room) == (0, 0.0, False, True)
+    assert not outlook.outlook(db, "learn", None, None, "accelerated").makes_room
+    assert outlook.outlook(db, "learn", None, None, "accelerated").ahead == 1
+    # and its page says the same
+    job = submit(db, owner, "probe", pool="accelerated")
+    place = listing.position(db, job)
+    assert place is not None
+    assert (place.ahead, place.makes_room) == (0, True)

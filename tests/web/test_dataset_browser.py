@@ -45,5 +45,5 @@ def test_a_file_on_the_form_becomes_a_job(open_page: Callable[..., Page], tmp_pa
     page.get_by_label("Name").fill("reviews")
     page.locator("[data-file=source] input[type=file]").set_input_files(tmp_path / "data.jsonl")
     expect(page.locator("[data-file=source] .held")).to_be_visible()
-    page.get_by_role("button", name="Generate").click()
+    page.get_by_role("button", name="Check").click()
     expect(page.get_by_role("heading", name="reviews")).to_be_visible()

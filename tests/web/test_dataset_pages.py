@@ -110,3 +110,34 @@ def test_the_api_lists_shows_reads_and_deletes(
     assert by_api(client, stranger_secret, "/api/datasets/reviews", "DELETE").status_code == 404
     assert by_api(client, secret, "/api/datasets/reviews", "DELETE").status_code == 204
     assert by_api(client, secret, "/api/datasets/reviews")[0] == 404
+
+
+def test_a_dataset_leads_to_the_kinds_that_train_on_it_with_what_that_will_take(
+    mine: Visitor, make: Make, owner: Owner, secret: str
+) -> None:
+    # given two versions of a dataset
+    make(owner, secret, "reviews", rows(30))
+    make(owner, secret, "reviews", rows(60))
+    # then the newest is trained on by its name, an earlier one by its number
+    assert 'href="/?kind=train_classifier&amp;dataset=reviews"' in mine.get("/datasets/reviews").text
+    assert 'href="/?kind=train_classifier&amp;dataset=reviews@1"' in mine.get("/datasets/reviews?version=1").text
+    # and the form says how many steps that takes: 60 rows by 16, three times
+    page = mine.get("/?kind=train_classifier&dataset=reviews").text
+    assert "12 steps." in page
+    # not the values that the interface knows, but what people call them
+    for told in ("Top layers", "If it is better", "All weights"):
+        assert f">{told}<" in page, told
+    assert ">top_layers<" not in page
+    # and its button says what it does
+    assert "Generate" not in page.partition('class="submit"')[2].partition("</div>")[0]
+    assert "Train" in page.partition('class="submit"')[2].partition("</div>")[0]
+
+
+def test_what_is_typed_changes_what_a_training_will_take(mine: Visitor, make: Make, owner: Owner, secret: str) -> None:
+    make(owner, secret, "reviews", rows(60))
+    asked = {"kind": "train_classifier", "dataset": "reviews"}
+    assert "5 steps." in mine.post("/create/estimate", **asked, steps="5").text
+    assert "30 steps." in mine.post("/create/estimate", **asked, epochs="0.5", batch_size="1").text
+    assert "It stops after 60 s." in mine.post("/create/estimate", **asked, time_budget_s="60").text
+    assert "step" not in mine.post("/create/estimate", **asked, steps="many").text
+    assert "step" not in mine.post("/create/estimate", kind="train_classifier", dataset="none").text

@@ -33,7 +33,7 @@ def _probes() -> Iterator[None]:
     yield
     if not there:
         kinds.__path__.remove(str(PROBES / "shared"))
-        for cached in (kinds.names, kinds.training, kinds.params_class):
+        for cached in (kinds.names, kinds.training, kinds.without_works, kinds.params_class):
             cached.cache_clear()
 
 

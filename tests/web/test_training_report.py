@@ -47,6 +47,30 @@ def test_the_page_tells_before_and_after(mine: Visitor, driver: Driver, db: Data
     assert "An owl, hoo!" in page
     assert 'href="/models/owl"' in page
     assert versions.of_model(db, owner.id, "owl")
+    # and it goes on from here: to the forms that take the model, and to the files, of which the report is one
+    assert 'href="/?kind=generate_text&amp;model=owl"' in page
+    assert "the whole model" in page
+    assert page.count("all figures") == 1
+    assert "judged_on" not in page
+    # a file that only tells about the model is nothing to judge or to use
+    assert 'class="judge"' not in page
+    assert "Use as input" not in page
+
+
+def test_a_version_that_its_name_does_not_stand_for_is_used_by_its_number(mine: Visitor, driver: Driver, db: Database):
+    ended(driver, db, json.dumps(REPORT).encode())
+    page = mine.get(ended(driver, db, json.dumps(REPORT).encode())).text
+    assert 'href="/?kind=generate_text&amp;model=owl@2"' in page
+    # and the model's page has the files of both
+    model = mine.get("/models/owl").text
+    assert model.count("Download version") == 2
+    assert model.count("Download the report of version") == 2
+
+
+def test_steps_that_were_asked_for_decide_and_not_the_epochs(mine: Visitor, driver: Driver, db: Database):
+    told = REPORT | {"ending": "finished", "best_step": 120}
+    page = mine.get(ended(driver, db, json.dumps(told).encode())).text
+    assert "It learned for the 120 steps that were asked for: 2.5 epochs." in page
 
 
 @pytest.mark.parametrize("told", [b"no json", b"[]", b'{"ending": "early"}', b'{"before": 3, "after": {}}'])

@@ -10,6 +10,7 @@ from shared import artifacts, dataset_rows, datasets
 from shared.dataset import SPLITS, WITH_FILES, Dataset, DatasetVersion, Split
 from shared.errors import Conflict, NotFound
 from web.auth import identity, needs
+from web.pages.model_uses import trainings_of
 from web.pages.translation import _
 from web.site import site
 
@@ -90,6 +91,9 @@ def _one(name: str, refused: str = "") -> str:
     return render_template(
         "datasets/one.html",
         dataset=dataset,
+        trainings=trainings_of(
+            dataset.name if version is dataset.latest else f"{dataset.name}@{version.number}", version
+        ),
         version=version,
         artifact=artifact,
         report=report,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared import kinds, library
 from shared.outlook import MOST_AHEAD, Outlook, outlook
 from web.auth import identity
+from web.pages.training_estimate import expected
 from web.pages.translation import _, plural
 from web.pages.wording import duration
 from web.site import site
@@ -25,7 +26,9 @@ def estimate(kind: str, typed: Typed) -> Estimate:
     name = _model(kind, typed)
     mine = {each.name: each for each in library.list_models(site().db, identity().owner.id)}
     key = mine[name].key if name in mine else None
-    return _told(outlook(site().db, kind, name, key, declared.pool))
+    found = outlook(site().db, kind, name, key, declared.pool)
+    # What the last training took says nothing of one on other data.
+    return _told(found, expected(kind, typed)) if declared.trains else _told(found, _usual(found))
 
 
 def _model(kind: str, typed: Typed) -> str | None:
@@ -35,13 +38,14 @@ def _model(kind: str, typed: Typed) -> str | None:
     return str(chosen) if chosen else None
 
 
-def _told(found: Outlook) -> Estimate:
-    sentences = []
-    if found.takes_s is not None:
-        quick = found.takes_s < 1
-        sentences.append(
-            _("Usually under a second.") if quick else _("Usually about %(time)s.", time=duration(found.takes_s))
-        )
+def _usual(found: Outlook) -> list[str]:
+    if found.takes_s is None:
+        return []
+    quick = found.takes_s < 1
+    return [_("Usually under a second.") if quick else _("Usually about %(time)s.", time=duration(found.takes_s))]
+
+
+def _told(found: Outlook, sentences: list[str]) -> Estimate:
     if not found.devices:
         return Estimate([*sentences, _("No device is up just now; the job waits until one is.")], waits=True)
     if found.ready_on:
@@ -55,4 +59,6 @@ def _place(found: Outlook) -> list[str]:
     if found.ahead and found.wait_s is not None:
         ahead = plural("%(num)s job is ahead.", "%(num)s jobs are ahead.", found.ahead)
         return [ahead] if found.wait_s < 1 else [ahead, _("It starts in about %(time)s.", time=duration(found.wait_s))]
+    if found.makes_room and not found.free:
+        return [_("A training makes room for it: it starts within seconds.")]
     return [_("Nobody is ahead of you.") if found.free else _("You are next in line.")]

@@ -31,6 +31,25 @@ def failure(job: Job) -> Failure:
             )
         case "device_error" | "storage_unavailable" | "storage_damaged" | "hub_unreachable":
             return Failure(_("A part of the system failed"), _("The settings are fine; run it again in a moment."))
+        case "too_large" | "context_too_long":
+            return Failure(
+                _("This is more than the model or its device can take"),
+                _("Ask for less: a smaller size, fewer or shorter pieces."),
+            )
+        case "dataset_invalid" | "empty_dataset" | "unknown_format":
+            return Failure(
+                _("No dataset was made of this file"),
+                _("Mend the rows that are named, or choose the format yourself, and check the file again."),
+            )
+        case "nothing_to_learn":
+            return Failure(
+                _("There is nothing to learn from"), _("Check the dataset and the longest example, and train again.")
+            )
+        case "not_finite":
+            return Failure(
+                _("The training broke off"),
+                _("Its last good weights are kept. Lower the learning rate, or look at the rows that are named."),
+            )
         case "internal":
             return Failure(
                 _("The job hit an unexpected error"),

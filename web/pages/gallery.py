@@ -142,6 +142,7 @@ def _seen() -> dict[str, Any]:
         site().db,
         owner_id,
         media=gallery.SEEN,
+        works=True,
         starred=bool(asked["starred"]),
         search=asked["q"] or None,
         model=asked["model"] or None,

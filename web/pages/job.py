@@ -112,7 +112,8 @@ def _seen(job: Job) -> dict[str, Any]:
     place = listing.position(here.db, job)
     linked = bool(job.workflow_id or job.waits or job.needed)
     needs = dependencies.needs(here.db, job.id) if linked else []
-    files_shown = outputs(here.storage, files, code=_makes_code(job.kind))
+    works = job.kind not in kinds.without_works()
+    files_shown = outputs(here.storage, files, code=_makes_code(job.kind), works=works)
     return {
         "job": job,
         "kind_title": title,
@@ -120,6 +121,8 @@ def _seen(job: Job) -> dict[str, Any]:
         "failure": failure(job),
         "repair": repairs.repair(job) if job.state is JobState.FAILED else None,
         "files": files_shown,
+        "works": works,
+        "dataset": next((each.meta.get("name") for each in files if each.role == "dataset"), None),
         "judged": feedback.of(here.db, job.owner_id, [each.id for each in files if each.role == "output"]),
         "to_mend": to_mend,
         "given": _given(job),
@@ -156,6 +159,9 @@ def _settings(job: Job) -> list[tuple[str, str, str | None]]:
     models, media = (declared.model_tasks(), declared.input_media()) if declared else ({}, {})
     # Files that are named stand among the inputs, with what is in them.
     params = {name: value for name, value in job.params.items() if name not in media}
+    if declared and declared.trains and params.get("steps"):
+        # Steps were asked for, so the epochs decided nothing.
+        params.pop("epochs", None)
     found = settings(job.kind, {"seed": job.seed, **params})
     return [
         (each.title, each.words, url_for("model.show", name=each.words) if each.name in models else None)

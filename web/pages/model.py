@@ -1,31 +1,26 @@
 """One model of the library: where it comes from, under which licence, where it is now, and how fast it works."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from shared import artifacts, costs, devices, kinds, library, versions
+from shared import artifacts, costs, devices, library, versions
 from shared.costs import Cost
 from shared.errors import Forbidden, NotFound
+from shared.job import Artifact
 from shared.library import Model
+from shared.versions import Version
 from web.auth import identity, needs
 from web.pages import lineage
+from web.pages.model_uses import bases_of, uses_of
 from web.pages.models import holders, task_word
+from web.pages.reports import NAME as REPORT
 from web.pages.rows import kind_words
 from web.site import site
 
 pages = Blueprint("model", __name__, url_prefix="/models")
-
-
-@dataclass(frozen=True)
-class Use:
-    """A kind that can work with a model: the address of its form with the model filled in."""
-
-    title: str
-    icon: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,7 @@ def show(name: str) -> str:
     model = library.get(here.db, owner_id, name)
     every = lineage.by_name(library.list_models(here.db, owner_id))
     line = lineage.line(model, every)
+    trained = versions.of_model(here.db, owner_id, model.name)
     return render_template(
         "models/one.html",
         model=model,
@@ -53,11 +49,13 @@ def show(name: str) -> str:
         children=[each for each in every.values() if each.base == model.name and each.name != model.name],
         licence=lineage.licence(line),
         made_by=_made_by(model),
-        uses=_uses(model),
+        uses=uses_of(model.name, model.task, model.base),
+        trainings=bases_of(model.name, model.task),
         speeds=[Speed(kind_words(cost.kind)[0], cost) for cost in costs.of_model(here.db, model.name)],
         on=holders(devices.list_devices(here.db)).get(model.key, []),
         removable=_removable(model),
-        versions=versions.of_model(here.db, owner_id, model.name),
+        versions=trained,
+        reports=_reports(owner_id, trained),
     )
 
 
@@ -89,6 +87,17 @@ def _removable(model: Model) -> bool:
     return who.may("models:write") and (model.owner_id is not None or "admin" in who.scopes)
 
 
+def _reports(owner_id: str, trained: Sequence[Version]) -> dict[int, Artifact]:
+    """The report of each version, by its number, as far as it is there."""
+    files = artifacts.of_jobs(site().db, owner_id, [each.job_id for each in trained if each.job_id])
+    return {
+        version.number: file
+        for version in trained
+        for file in files.get(version.job_id or "", ())
+        if file.role == "output" and file.name == REPORT
+    }
+
+
 def _made_by(model: Model) -> str | None:
     """The reader's own job that made the model, if one did."""
     form, _, artifact_id = model.source.partition(":")
@@ -98,15 +107,3 @@ def _made_by(model: Model) -> str | None:
         return artifacts.get(site().db, identity().owner.id, artifact_id).job_id
     except NotFound:
         return None
-
-
-def _uses(model: Model) -> list[Use]:
-    found = []
-    for kind in kinds.names():
-        fields: dict[str, Any] = {
-            field: model.name for field, task in kinds.params_class(kind).model_tasks().items() if task == model.task
-        }
-        if fields:
-            title, icon = kind_words(kind)
-            found.append(Use(title, icon, url_for("create.show", kind=kind, **dict(list(fields.items())[:1]))))
-    return found

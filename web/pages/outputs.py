@@ -7,7 +7,9 @@ from typing import Literal
 from shared.errors import NotFound, Unavailable
 from shared.job import Artifact
 from shared.storage import Storage
+from web.pages.reports import NAME as REPORT
 from web.pages.tables import CSV, JSON_LINES, Table, numbers, table
+from web.pages.translation import _
 
 Shape = Literal["picture", "sound", "film", "text", "code", "table", "file"]
 
@@ -59,10 +61,20 @@ class Outputs:
         return [each for each in self.results if each.artifact.media_type.startswith("text/vtt")]
 
 
-def outputs(storage: Storage, files: Sequence[Artifact], *, code: bool) -> Outputs:
-    """The artifacts of a job by what a reader does with them; `code` says that its text is a program."""
-    results = [_shown(storage, each, code=code) for each in files if each.role not in {"preview", "log", "checkpoint"}]
-    logs = [_shown(storage, each, code=True) for each in files if each.role == "log"]
+def outputs(storage: Storage, files: Sequence[Artifact], *, code: bool, works: bool = True) -> Outputs:
+    """The artifacts of a job by what a reader does with them; `code` says that its text is a program.
+
+    Where they are no `works` but tell of a model or a dataset, the page tells what is in a report; it is a download.
+    """
+    told = {REPORT} if not works else set()
+    results = [
+        Shown(each, "file", fact=_told(each))
+        if each.name in told or _is_events(each)
+        else _shown(storage, each, code=code)
+        for each in files
+        if each.role not in {"preview", "checkpoint"} and (each.role != "log" or _is_events(each))
+    ]
+    logs = [_shown(storage, each, code=True) for each in files if each.role == "log" and not _is_events(each)]
     previews = [each for each in files if each.role == "preview"]
     return Outputs(results, logs, previews[-1] if previews else None)
 
@@ -93,11 +105,29 @@ def _shown(storage: Storage, artifact: Artifact, *, code: bool) -> Shown:
         return Shown(artifact, "code", text, cut)
     if kind == "application/x-npy" or artifact.name.endswith(".npy"):
         return Shown(artifact, "file", fact=numbers(_head(storage, artifact)))
+    if artifact.role in {"model", "dataset"}:
+        return Shown(artifact, "file", fact=_told(artifact))
     if kind.startswith("text/") or kind == "application/x-subrip" or (code and kind in _CODE):
         shape: Shape = "text" if kind == "text/plain" and not code else "code"
         text = _read(storage, artifact)
         return Shown(artifact, shape, text, cut=artifact.size > MAX_SHOWN)
     return Shown(artifact, "file")
+
+
+def _is_events(artifact: Artifact) -> bool:
+    return artifact.role == "log" and artifact.media_type == "application/octet-stream"
+
+
+def _told(artifact: Artifact) -> str | None:
+    """What a file is that came of a training or a check."""
+    if _is_events(artifact):
+        return _("the curves, for TensorBoard")
+    if artifact.role == "model":
+        base = artifact.meta.get("base")
+        return _("the adapter; its base is %(name)s", name=base) if base else _("the whole model")
+    if artifact.role == "dataset":
+        return _("the rows, divided")
+    return _("all figures")
 
 
 def _read(storage: Storage, artifact: Artifact) -> str | None:

@@ -62,8 +62,20 @@ def short(job: Job, waits_for: Sequence[Need] = ()) -> str:
     if job.state is JobState.SUCCEEDED:
         return duration(_ran_s(job))
     if job.state is JobState.FAILED:
-        return word((job.error_code or "").replace("_", " "))
+        return _why(job.error_code or "")
     return ""
+
+
+def _why(code: str) -> str:
+    """What went wrong, in a few words; most codes are such words themselves."""
+    told = {
+        "too_large": _("asks for too much"),
+        "dataset_invalid": _("bad rows"),
+        "nothing_to_learn": _("nothing to learn from"),
+        "not_finite": _("broke off"),
+        "internal": _("unexpected error"),
+    }
+    return told.get(code) or word(code.replace("_", " "))
 
 
 def waiting_for(names: Iterable[str]) -> str:
@@ -127,6 +139,8 @@ def _waiting(job: Job, place: Position | None) -> str:
         return _("starts again in %(time)s", time=duration((job.run_at - datetime.now(UTC)).total_seconds()))
     if place is None:
         return ""
+    if place.makes_room and not place.ahead:
+        return _("next in line · a training makes room for it within seconds")
     ahead = plural("%(num)s job ahead", "%(num)s jobs ahead", place.ahead) if place.ahead else _("next in line")
     if place.wait_s is None:
         return _("%(ahead)s · no device is up for it", ahead=ahead)

@@ -63,20 +63,20 @@ class Report:
     labels: list[Label]
 
 
-def report(files: Sequence[Artifact]) -> Report | None:
-    """The report among a training's files."""
+def report(files: Sequence[Artifact], *, steps_asked: bool = False) -> Report | None:
+    """The report among a training's files; `steps_asked` says that its steps were, and not its epochs."""
     found = [each for each in files if each.role == "output" and each.name == NAME and each.size <= _LONGEST]
     if not found:
         return None
     try:
         told = json.loads(b"".join(site().storage.stream(found[-1].key)))
         held_out = told.get("judged_on") != "train"
-        return Report(_sentence(told), held_out, _figures(told), _pairs(told), _labels(told))
+        return Report(_sentence(told, steps_asked), held_out, _figures(told), _pairs(told), _labels(told))
     except (NotFound, Unavailable, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _sentence(told: dict[str, Any]) -> str:
+def _sentence(told: dict[str, Any], steps_asked: bool) -> str:
     """How it ended."""
     steps, epochs = told["steps"], round(float(told["epochs"]), 2)
     ends = {
@@ -86,6 +86,10 @@ def _sentence(told: dict[str, Any]) -> str:
         "budget": _("Its time was over after %(steps)s steps, %(epochs)s epochs.", steps=steps, epochs=epochs),
         "broken": _("It broke after %(steps)s steps; its last good weights are kept.", steps=steps),
     }
+    if steps_asked:
+        ends["finished"] = _(
+            "It learned for the %(steps)s steps that were asked for: %(epochs)s epochs.", steps=steps, epochs=epochs
+        )
     best = told.get("best_step")
     if best is None or best == steps:
         return str(ends[told["ending"]])

@@ -6,8 +6,9 @@ from typing import Any
 
 from shared import kinds
 from shared.errors import NotFound
+from web import written
 from web.pages.translation import _
-from web.pages.wording import word
+from web.pages.wording import english_label, word
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,11 @@ def settings(kind: str, given: Mapping[str, Any]) -> list[Setting]:
         properties = {}
     names = [name for name in properties if name in given] + [name for name in given if name not in properties]
     return [
-        Setting(name, properties.get(name, {}).get("title", name), _words(given[name], properties.get(name, {})))
+        Setting(
+            name,
+            properties.get(name, {}).get("title", english_label(name)),
+            _words(given[name], properties.get(name, {})),
+        )
         for name in names
         if given[name] not in (None, "", [])
     ]
@@ -46,7 +51,7 @@ def _in_a_row(each: Any) -> str:
 def _words(value: Any, prop: Mapping[str, Any]) -> str:
     """A param as a reader sees it."""
     if isinstance(value, str) and value in prop.get("enum", ()):
-        return word(value)
+        return word(written.choice(prop, value))
     if isinstance(value, bool):
         return _("on") if value else _("off")
     if isinstance(value, dict) and "from" in value:

@@ -8,11 +8,12 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import curves, kinds, library, listing, pauses
+from shared import curves, kinds, library, listing, pauses, versions
 from shared.errors import Invalid
 from shared.job import Artifact, Job, JobState
 from web.auth import identity, needs
 from web.pages import charts
+from web.pages.model_uses import Use, uses_of
 from web.pages.reports import report
 from web.pages.rows import kind_words
 from web.pages.settings import settings
@@ -38,6 +39,18 @@ class Run:
     label: str
     values: list[str]
     figures: list[float | None]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model that came of a training: its name, what a job names it by, and the kinds that can use it.
+
+    A version that is not the one its name stands for is named by its number.
+    """
+
+    name: str
+    ref: str
+    uses: list[Use]
 
 
 @pages.post("/jobs/<job_id>/<any(pause,resume,keep):asked>")
@@ -79,8 +92,8 @@ def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
     if not kinds.trains(job.kind):
         return {"trains": False, "charts": []}
     return {
-        "report": report(files) if job.done else None,
-        "made": _made(job, files),
+        "report": report(files, steps_asked=bool(job.params.get("steps"))) if job.done else None,
+        "made": _made(job),
         "trains": True,
         "charts": _drawn(job) if job.attempt else [],
         "points": [[url_for("jobs.points", job_id=job.id), ""]],
@@ -88,11 +101,16 @@ def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
     }
 
 
-def _made(job: Job, files: Sequence[Artifact]) -> str | None:
-    """The name of the model that it made, if that is in the library."""
-    names = {each.meta.get("name") for each in files if each.role == "model"}
-    known = {each.name for each in library.list_models(site().db, job.owner_id)} if names else set()
-    return next((str(name) for name in names if name in known), None)
+def _made(job: Job) -> Made | None:
+    """The model that it made, if that is in the library."""
+    here = site()
+    found = versions.of_job(here.db, job.owner_id, job.id) if job.done else None
+    if found is None:
+        return None
+    name, number = found
+    model = library.get(here.db, job.owner_id, f"{name}@{number}")
+    ref = name if library.get(here.db, job.owner_id, name).version == number else f"{name}@{number}"
+    return Made(name, ref, uses_of(ref, model.task, model.base))
 
 
 def _drawn(job: Job) -> list[charts.Chart]:

@@ -157,7 +157,12 @@ def _refuse(
     read = report["rows"]["read"]
     first = " ".join(_sentence(each) for each in problems.first[:10] if each.severity == "error")
     more = f" And {problems.errors - 10:,} more: problems.csv names them all." if problems.errors > 10 else ""
-    told = f"{problems.errors:,} of {read:,} rows are bad" if train else f"of {read:,} rows none is left to learn from"
+    told = f"{problems.errors:,} of {read:,} rows are bad"
+    if not train:
+        kept = report["rows"]["kept"]
+        told = f"no row is left to learn from: {told}"
+        if kept:
+            told = f"the file itself puts its {kept:,} good rows into validation and test, and none is to learn from"
     raise Broken("dataset_invalid", f"No dataset was made: {told}. {first}{more}".strip(), field="source")
 
 

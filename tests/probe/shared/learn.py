@@ -1,6 +1,6 @@
 """Params of `learn`: a kind for tests that trains a line through points, with checkpoints, without a library."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ class Learn(Params):
     icon: ClassVar[str] = "activity"
     output: ClassVar[Output] = "data"
     trains: ClassVar[bool] = True
+    action: ClassVar[str] = "Train"
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "model"
     stall_s: ClassVar[float] = 10
     examples: ClassVar[list[dict[str, Any]]] = [{"steps": 20}]
 

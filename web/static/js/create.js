@@ -10,7 +10,9 @@
   // Also what buttons change, such as a drawn seed or one more turn.
   form.addEventListener("click", ({ target }) => { if (target.closest("[data-dice], [data-step], [data-add-turn]")) typed(); });
   call.addEventListener("toggle", typed);
-  form.addEventListener("change", ({ target }) => { if (target.name === "model") ask("estimate", "expect"); });
+  // Of a training everything else too; the name of its model says nothing. (form.dataset would be the field of that name.)
+  const counts = ({ name }) => name === "model" || (form.hasAttribute("data-trains") && name !== "name");
+  form.addEventListener("change", ({ target }) => { if (counts(target)) ask("estimate", "expect"); });
   // A browser may bring back what was typed before.
   addEventListener("pageshow", typed);
 })();

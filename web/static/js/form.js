@@ -56,8 +56,8 @@
   // A form is sent once. The page may come back from the browser's memory, and then it may be sent again.
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("[data-once]")) return;
-    if (event.target.dataset.sent) event.preventDefault();
-    event.target.dataset.sent = "yes";
+    if (event.target.hasAttribute("data-sent")) event.preventDefault();
+    event.target.setAttribute("data-sent", "yes");
     for (const button of event.target.querySelectorAll("button:not([type])")) button.setAttribute("aria-busy", "true");
   });
   addEventListener("pageshow", (event) => {
@@ -67,7 +67,7 @@
       token.value = crypto.getRandomValues(new Uint32Array(4)).join("-");
     }
     for (const form of document.querySelectorAll("[data-sent]")) {
-      delete form.dataset.sent;
+      form.removeAttribute("data-sent");
       for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
     }
   });
