@@ -84,7 +84,7 @@ class Judge:
         optimiser = torch.optim.Adam(network.parameters(), 1e-3)
         steps = 3 * JUDGED // 64
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-        for step in range(steps):
+        for _ in range(steps):
             rows = torch.randint(JUDGED, (64,)) + LEARNED
             optimiser.zero_grad()
             cross_entropy(network(_floats(pictures[rows])), classes[rows]).backward()

@@ -59,8 +59,8 @@ def ddpm(house: House, data: Path) -> Result:
     """A DDPM, at 16 pixels too."""
     fashion, name = _given(house, data)
     house.trained(
-        "train_diffusion", name="fashion-ddpm", dataset=name, size=16, width=16, steps=1600, batch_size=64, evaluations=3,
-        scored=0, seed=1,
+        "train_diffusion", name="fashion-ddpm", dataset=name, size=16, width=16, steps=1600, batch_size=64,
+        evaluations=3, scored=0, seed=1,
     )  # fmt: skip
     return _scored(house, data, fashion, "DDPM", "fashion-ddpm")
 
@@ -91,8 +91,8 @@ def _scored(house: House, data: Path, fashion: Fashion, row: str, model: str) ->
 
 def _told(scores: dict[str, float]) -> str:
     return (
-        f"{scores['accuracy']:.3f} of the samples read as what was asked for; Fréchet distance {scores['distance']:.1f} "
-        f"(real pictures {scores['distance_of_real']:.1f}); spread {scores['spread']:.2f}"
+        f"{scores['accuracy']:.3f} of the samples read as asked for; Fréchet distance {scores['distance']:.1f} (real "
+        f"pictures {scores['distance_of_real']:.1f}); spread {scores['spread']:.2f}"
     )
 
 
