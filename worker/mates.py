@@ -35,7 +35,7 @@ ANSWERS: dict[str, TypeAdapter[Any]] = {
 """What a kind may ask its context for before it trains, and in which form the answer is told."""
 
 _LOOK_S = 0.2
-_ENDS_S, _REAPED_S = 3.0, 5.0
+_ENDS_S, _REAPED_S = 10.0, 5.0
 
 
 @contextmanager
@@ -116,14 +116,13 @@ class Mates:
         return iter(())
 
     def explain(self) -> str:
-        """How a process ended, or what it said."""
+        """What a process said, or how it ended."""
+        telling = [process.stdout for process in self._processes]
+        ready = select.select(telling, [], [], _ENDS_S)[0]
         for process in self._processes:
-            try:
-                status = process.wait(_ENDS_S)
-            except subprocess.TimeoutExpired:
-                continue
-            said = self._heard(process).get("failed")
-            return said or (f"killed by signal {-status}" if status < 0 else f"it ended with status {status}")
+            if process.stdout in ready:
+                said = self._heard(process).get("failed")
+                return str(said) if said else _ending(process.wait(_REAPED_S))
         return "it no longer answers"
 
     def end(self) -> None:
@@ -161,6 +160,10 @@ class Mates:
             self._attempt.check_cancelled()
         line = process.stdout.readline()
         return dict(json.loads(line)) if line else {}
+
+
+def _ending(status: int) -> str:
+    return f"killed by signal {-status}" if status < 0 else f"it ended with status {status}"
 
 
 def _say(process: subprocess.Popen[bytes], line: bytes) -> None:

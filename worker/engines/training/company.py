@@ -4,7 +4,6 @@ Each holds the whole model and learns a share of the batch; the sum of their gra
 over torch's collectives, which accelerate sets up: gloo on CPUs and for few numbers, NCCL between GPUs.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -178,7 +177,8 @@ def join(rank: int, size: int, device: str, at: Path, patience_s: float = PATIEN
     named |= {"local_world_size": size, "master_addr": "127.0.0.1", "master_port": "0"}
     # A file, not a port, and the loopback alone: nobody else can take part.
     named |= {"gloo_socket_ifname": "lo", "nccl_socket_ifname": "lo"}
-    named |= {"omp_num_threads": os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())}
+    # Else accelerate takes as many threads as there are cores.
+    named |= {"omp_num_threads": torch.get_num_threads()}
     backend = "gloo" if cpu else "cpu:gloo,cuda:nccl"
     placed = {} if cpu else {"rank": rank, "world_size": size}
     PartialState._reset_state()

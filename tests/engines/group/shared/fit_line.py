@@ -1,6 +1,8 @@
 """Params of `fit_line`: a training that a test's device group takes part in."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from shared.kinds.params import Output, Params, Seed
 
@@ -15,7 +17,7 @@ class FitLine(Params):
     trains: ClassVar[bool] = True
     examples: ClassVar[list[dict[str, Any]]] = [{}]
 
-    line: dict[str, Any] = {}
+    line: Annotated[dict[str, Any], Field(default_factory=dict)]
     #: The process that this is about, what becomes of it, and at which step.
     who: int = 1
     fate: str = ""
