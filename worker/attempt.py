@@ -62,6 +62,7 @@ class Attempt:
         self.job_id = job.id
         self.seed = job.seed
         self.device = torch_device
+        self.mates: None = None
         self.workdir = workdir
         self.outputs: list[NewArtifact] = []
         self.metrics: dict[str, float] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.feedback import Judged
     from shared.job import Role
     from shared.library import ModelSource
+    from worker.engines.training.together import Mates
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class JobContext(Protocol):
 
     @property
     def device(self) -> str:
-        """`cpu`, or `cuda:0`: a worker sees one device only."""
+        """`cpu`, or `cuda:0`: of a group the first."""
 
     @property
     def lean(self) -> bool:
@@ -54,6 +55,10 @@ class JobContext(Protocol):
     @property
     def workdir(self) -> Path:
         """An empty folder of this attempt; it goes when the attempt ends."""
+
+    @property
+    def mates(self) -> Mates | None:
+        """The other processes of a device group, for a training; None on one device."""
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far the job is; `text` is what a text kind has written so far.

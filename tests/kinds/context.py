@@ -16,6 +16,7 @@ from shared.job import Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
 from worker.context import InputFile, Wanted
+from worker.engines.training.together import Mates
 from worker.kinds import run_function
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class FakeContext:
     job_id: str = "job"
     cancel_at: int | None = None
     lean: bool = False
+    mates: Mates | None = None
     inputs: dict[str, InputFile] = field(default_factory=dict)
     datasets: dict[str, DatasetSource] = field(default_factory=dict)
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)

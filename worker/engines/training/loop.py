@@ -18,6 +18,7 @@ from worker.engines.training.events import Curves
 from worker.engines.training.order import Order
 from worker.engines.training.plan import Ending, Learner, Outcome, Plan, Standing, Surroundings, broken
 from worker.engines.training.state import State, dice_kept, random_state, read_state, set_random_state, write_state
+from worker.engines.training.together import together
 
 RESUME, BEST = "resume.safetensors", "best.safetensors"
 
@@ -33,7 +34,8 @@ def train(learner: Learner, plan: Plan, ctx: Surroundings) -> Outcome:
 
     Afterwards the learner is the best model of the run where the plan keeps the best, and else the last one.
     """
-    return _Run(learner, plan, ctx).run()
+    with together(learner, ctx) as learner:
+        return _Run(learner, plan, ctx).run()
 
 
 class _MakeRoom(Exception):

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from worker.engines.training.descent import Moment
 from worker.engines.training.events import Curves
 from worker.engines.training.state import State
+
+if TYPE_CHECKING:
+    from worker.engines.training.together import Mates
 
 _NAMED = 8
 """Examples of a broken batch that are named."""
@@ -59,6 +62,10 @@ class Surroundings(Protocol):
     @property
     def workdir(self) -> Path:
         """Where files may lie."""
+
+    @property
+    def mates(self) -> "Mates | None":
+        """The other processes of a device group; None on one device."""
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far it is."""
