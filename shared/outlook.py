@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from shared.costs import waiting
 from shared.db import Database
 from shared.devices import serving
+from shared.new_rows import PRIORITY_STEP_S
 from shared.records import costs, devices, jobs
-from shared.transitions import PRIORITY_STEP_S
 
 MOST_AHEAD = 1000
 """So many jobs are counted; of a longer line it is enough to know that it is long."""

@@ -23,7 +23,7 @@ Task = Literal[
 ]  # fmt: skip
 Widget = Literal[
     "textarea", "text", "number", "slider", "stepper", "segment", "select", "size", "seed", "switch", "model",
-    "messages", "lines", "file", "adapters", "dataset",
+    "messages", "lines", "file", "adapters", "dataset", "json",
 ]  # fmt: skip
 #: What an input may be, as the first half of its media type says; `table` is rows: JSONL, CSV, or a text a line;
 #: `archive` is a zip of files that belong together.
@@ -65,6 +65,8 @@ class Params(BaseModel):
     time_limit_s: ClassVar[float] = 3600
     #: Whether it trains: it can be paused, keeps checkpoints, and makes room for jobs that somebody waits for.
     trains: ClassVar[bool] = False
+    #: Whether its work is other jobs, which it submits and waits for.
+    searches: ClassVar[bool] = False
     #: No starter does this: examples and presets run once the owner has added a model and chosen it.
     needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.

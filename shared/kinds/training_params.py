@@ -241,6 +241,9 @@ class Training(Params):
     stall_s: ClassVar[float] = 1800
     trains: ClassVar[bool] = True
     time_limit_s: ClassVar[float] = 7 * 86_400.0
+    #: The figure of the evaluation that decides which model is better, and whether less of it is.
+    judged_by: ClassVar[str] = "validation_loss"
+    less_is_better: ClassVar[bool] = True
 
     name: ModelName
     epochs: Epochs = 3

@@ -23,7 +23,7 @@ def run(params: TrainClassifier, ctx: JobContext) -> None:
         base, "text-classification", labels_of([*rows, *held]), adapting, params.max_length, ctx.device
     )
     learner = TextLabels(headed, marked_texts(headed, rows), marked_texts(headed, held or rows), descending(params))
-    plan = planned(params, learner.count, ctx, judged_by="macro_f1", less_is_better=False)
+    plan = planned(params, learner.count, ctx)
     outcome = train(learner, plan, ctx)
 
     picture = ctx.workdir / "confusion.png"

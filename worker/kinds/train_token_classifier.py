@@ -20,7 +20,7 @@ def run(params: TrainTokenClassifier, ctx: JobContext) -> None:
     adapting = Adapting(params.method, params.rank, params.alpha, top_layers=params.top_layers)
     headed = load_headed(base, "token-classification", tags_of([*rows, *held]), adapting, params.max_length, ctx.device)
     learner = WordLabels(headed, marked_words(headed, rows), marked_words(headed, held or rows), descending(params))
-    plan = planned(params, learner.count, ctx, judged_by="f1", less_is_better=False)
+    plan = planned(params, learner.count, ctx)
     outcome = train(learner, plan, ctx)
 
     folder = ctx.workdir / "model"
