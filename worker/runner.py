@@ -16,10 +16,12 @@ from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
 from shared.errors import (
+    AwaitsTrials,
     Broken,
     Cancelled,
     Invalid,
     JobError,
+    Pruned,
     RetryableError,
     StoodAside,
     Superseded,
@@ -32,7 +34,7 @@ from shared.queue import Ringer
 from shared.settings import Settings
 from shared.signing import signing_key
 from shared.storage import Storage
-from worker import steps
+from worker import ends, steps
 from worker.attempt import Attempt
 from worker.devices import Device
 from worker.finishing.finisher import Finisher
@@ -46,6 +48,9 @@ from worker.residency import Residency, cuda_memory, is_out_of_memory, process_m
 from worker.sentences import ASIDE, out_of_memory_sentence, unexpected_sentence
 
 log = logging.getLogger(__name__)
+
+_ENDINGS = (Cancelled, TimeLimit, StoodAside, AwaitsTrials, Pruned, Superseded, Drained)
+"""How an attempt ends that no kind may catch."""
 
 
 class Runner:
@@ -154,7 +159,7 @@ class Runner:
             with helped(attempt, self.device) as ctx:
                 run_function(job.kind)(params, ctx)
             attempt.upload()
-        except (Cancelled, TimeLimit, StoodAside, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
+        except (*_ENDINGS, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
         return None
 
@@ -164,18 +169,11 @@ class Runner:
         persist(attempt.points.write)
         match error:
             case None:
-                persist(
-                    lambda: attempts.finish(
-                        self.db,
-                        job,
-                        attempt.outputs,
-                        progress=attempt.last_progress,
-                        metrics=attempt.metrics,
-                        model_version=attempt.model_version,
-                        made_with=attempt.made_with,
-                        ring=self.ringer.ring,
-                    )
-                )
+                ends.finish(self.db, attempt, self.ringer.ring)
+            case Pruned():
+                ends.finish(self.db, attempt, self.ringer.ring, pruned=True)
+            case AwaitsTrials():
+                ends.await_trials(self.db, attempt, self.ringer.ring)
             case Superseded():
                 log.warning("%s attempt %d was superseded; its result is dropped", job.id, job.attempt)
             case Cancelled():

@@ -36,6 +36,8 @@ class TrainClassifier(Training):
             {"name": "my-labels", "dataset": "labels", "method": "full", "learning_rate": 5e-5, "epochs": 4},
         ),
     ]
+    judged_by: ClassVar[str] = "macro_f1"
+    less_is_better: ClassVar[bool] = False
 
     dataset: Annotated[str, DatasetRef("labelled")]
     base: Annotated[str, ModelRef("feature-extraction", title="Base")] = "minilm"

@@ -36,6 +36,8 @@ class TrainTokenClassifier(Training):
             {"name": "my-names", "dataset": "entities", "method": "full", "learning_rate": 5e-5, "epochs": 4},
         ),
     ]
+    judged_by: ClassVar[str] = "f1"
+    less_is_better: ClassVar[bool] = False
 
     dataset: Annotated[str, DatasetRef("entities")]
     base: Annotated[str, ModelRef("feature-extraction", title="Base")] = "minilm"

@@ -264,6 +264,9 @@ class Training(Params):
     action: ClassVar[str] = "Train"
     gives: ClassVar[Literal["works", "model", "dataset"]] = "model"
     time_limit_s: ClassVar[float] = 7 * 86_400.0
+    #: The figure of the evaluation that decides which model is better, and whether less of it is.
+    judged_by: ClassVar[str] = "validation_loss"
+    less_is_better: ClassVar[bool] = True
 
     name: ModelName
     epochs: Epochs = 3

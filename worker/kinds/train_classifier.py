@@ -27,7 +27,7 @@ def run(params: TrainClassifier, ctx: JobContext) -> None:
     watched = watched_rows(ctx, params.regression)
     judge, watching = (TextLabels(headed, marked_texts(headed, some)) for some in (held or rows, watched))
     learner = LabelLearner(judge, marked_texts(headed, rows), descending(params))
-    plan = planned(params, learner.count, ctx, judged_by="macro_f1", less_is_better=False)
+    plan = planned(params, learner.count, ctx)
     outcome = train(Watched(learner, watching.evaluate), plan, ctx)
 
     picture = ctx.workdir / "confusion.png"

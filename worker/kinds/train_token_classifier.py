@@ -24,7 +24,7 @@ def run(params: TrainTokenClassifier, ctx: JobContext) -> None:
     watched = watched_rows(ctx, params.regression)
     judge, watching = (WordLabels(headed, marked_words(headed, some)) for some in (held or rows, watched))
     learner = LabelLearner(judge, marked_words(headed, rows), descending(params))
-    plan = planned(params, learner.count, ctx, judged_by="f1", less_is_better=False)
+    plan = planned(params, learner.count, ctx)
     outcome = train(Watched(learner, watching.evaluate), plan, ctx)
 
     def judged(source: ModelSource) -> dict[str, float] | None:

@@ -85,7 +85,7 @@ class Surroundings(Protocol):
     def restore(self, name: str) -> Path | None:
         """What an earlier attempt stored under this name."""
 
-    def wish(self) -> Literal["pause", "keep", "yield"] | None:
+    def wish(self) -> Literal["pause", "keep", "yield", "prune"] | None:
         """What the loop is asked to do after this step."""
 
     def step_aside(self) -> None:

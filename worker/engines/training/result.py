@@ -93,6 +93,9 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
         after=_finite(outcome.after),
         **judged,
     )
+    # Of what came of it, which may be the model of an earlier evaluation than the last.
+    for name, value in _finite(outcome.after).items():
+        ctx.metric(name, value)
     for name in ("steps", "epochs", "seconds", "at_once"):
         ctx.metric("examples_at_once" if name == "at_once" else f"training_{name}", getattr(outcome, name))
     if outcome.broken is not None:
