@@ -19,7 +19,7 @@ from shared.job import Job
 from shared.records import artifacts, model_versions, models
 
 _PINNED = re.compile(r"(?P<name>.+)@(?P<number>[1-9]\d{0,8})")
-_LINEAGE = ("task", "base", "trained_from", "dataset", "dataset_sha256")
+_LINEAGE = ("task", "base", "trained_from", "trained_from_key", "dataset", "dataset_sha256", "made_with", "cost")
 _FIGURES = ("before", "after", "judged_by", "less_is_better", "rival", "regression", "watched")
 
 _SLACK = 0.02
@@ -75,7 +75,8 @@ def enter(connection: Connection, job: Job, artifact_id: str, made: NewArtifact)
     version = {
         "artifact_id": artifact_id,
         "job_id": job.id,
-        "lineage": {key: meta[key] for key in _LINEAGE if meta.get(key)} | {"kind": job.kind, "params": job.params},
+        "lineage": {key: meta[key] for key in _LINEAGE if meta.get(key)}
+        | {"kind": job.kind, "params": job.params, "seed": job.seed},
         "figures": {key: meta[key] for key in _FIGURES if key in meta},
     }
     if model is None:

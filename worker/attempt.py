@@ -168,6 +168,8 @@ class Attempt:
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Finish a file and keep it for the upload; a preview is uploaded and shown at once."""
         media_type = media_type or mimetypes.guess_type(path.name)[0] or _ANY_FILE
+        if role == "model":
+            meta = {**meta, "made_with": self.made_with}  # which the library keeps when the job is gone
         finished = self._finished(path, role, media_type, meta)
         new = self._saved(path, role, media_type, meta | finished.meta)
         new = replace(new, content_sha256=finished.content)

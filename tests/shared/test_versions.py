@@ -27,6 +27,7 @@ def trained(db: Database, owner: Owner, reached: float, *, name: str = "mood", *
         "name": name, "task": "text-classification", "base": "minilm", "dataset": "reviews@1", "dataset_sha256": "d1",
         "promote": "if_better", "judged_by": "accuracy", "less_is_better": False,
         "before": {"accuracy": 0.5}, "after": {"accuracy": reached},
+        "cost": {"seconds": 9.5, "steps": 3}, "made_with": {"torch": "2"},
     }  # fmt: skip
     made = NewArtifact("model", f"{name}.zip", "application/zip", 9, content, key, about | meta)
     jobs.submit(db, owner, "probe", {"steps": 3})
@@ -46,6 +47,7 @@ def test_what_a_job_trained_is_in_the_library_at_once(db: Database, owner: Owner
     assert only.judged == ("accuracy", 0.5, 0.8)
     assert only.lineage["dataset"] == "reviews@1"
     assert only.lineage["params"]["steps"] == 3
+    assert (only.lineage["cost"], only.lineage["made_with"]) == ({"seconds": 9.5, "steps": 3}, {"torch": "2"})
     assert versions.of_model(db, stranger.id, "mood") == []
     with pytest.raises(NotFound):
         library.get(db, stranger.id, "mood")

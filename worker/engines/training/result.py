@@ -86,6 +86,8 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
         task=trained.task,
         base=trained.base.pinned if trained.base and trained.needs_base else None,
         trained_from=trained.base.pinned if trained.base else None,
+        trained_from_key=trained.base.key if trained.base else None,
+        cost={"seconds": round(outcome.seconds, 1), "steps": outcome.steps},
         dataset=trained.dataset,
         dataset_sha256=trained.dataset_sha256,
         promote=trained.promote,
