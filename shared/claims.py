@@ -77,7 +77,6 @@ def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
     Where several trainings could make room, as many are to do so as there are such jobs: those last in line.
     """
     given = {"pools": list(pools), "kinds": list(kinds.names()), "training": list(kinds.training()), "job": job.id}
-    given |= {"alive": devices.ALIVE_S, "gpu_memory": devices.GPU_MEMORY_S}
     with db.begin() as connection:
         return bool(connection.execute(_AWAITED, given).scalar_one())
 
@@ -153,7 +152,7 @@ _AWAITED = text(
     )
     select (select count(*) from waiting) > (select count(*) from first)
     """  # noqa: S608 - both parts are constants
-).bindparams(patience=PATIENCE_S)
+).bindparams(patience=PATIENCE_S, alive=devices.ALIVE_S, gpu_memory=devices.GPU_MEMORY_S)
 """More wait than there are trainings behind this one that will make room, each on a device that takes such a job."""
 
 _CHARGE = text(

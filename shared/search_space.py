@@ -85,7 +85,8 @@ def space_of(search: SearchHyperparameters) -> Space:
 
 def default_lines(base: Training) -> list[str]:
     """What is tried where nothing is said: the learning rate around its own, and what goes with it."""
-    rate = base.learning_rate
+    # Where the kind has a rate for each recipe, that of the trainings without one.
+    rate = base.learning_rate or Training.model_fields["learning_rate"].default
     lines = [f"learning_rate: {rate / 10:g} to {min(1, rate * 10):g}, log"]
     # A rank means nothing where no adapter is trained.
     adapts = str(getattr(base, "method", "lora")).endswith("ora")

@@ -136,7 +136,7 @@ _LEARNED = or_(
 _UNKEPT = jobs.c.wish.is_distinct_from("keep")
 KEEP = (
     _arrow(
-        "keep_requested", _MINE & QUEUED & _UNKEPT & _LEARNED, {"wish": "keep", "held": False, "run_at": _NOW_OR_LATER}
+        "keep_requested", _MINE & QUEUED & _UNKEPT & _LEARNED, {"wish": "keep", "held": False, "run_at": func.now()}
     ),
     _arrow("keep_requested", _MINE & _RUNNING & _UNKEPT & ~jobs.c.cancel_requested, {"wish": "keep"}),
 )

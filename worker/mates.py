@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter
 
@@ -117,10 +117,9 @@ class Mates:
 
     def explain(self) -> str:
         """What a process said, or how it ended."""
-        telling = [process.stdout for process in self._processes]
-        ready = select.select(telling, [], [], _ENDS_S)[0]
+        ready = select.select([_ear(process) for process in self._processes], [], [], _ENDS_S)[0]
         for process in self._processes:
-            if process.stdout in ready:
+            if _ear(process) in ready:
                 said = self._heard(process).get("failed")
                 return str(said) if said else _ending(process.wait(_REAPED_S))
         return "it no longer answers"
@@ -156,10 +155,15 @@ class Mates:
     def _heard(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         """The line that a process says next; nothing where it has ended."""
         assert process.stdout is not None
-        while not select.select([process.stdout], [], [], _LOOK_S)[0]:
+        while not select.select([_ear(process)], [], [], _LOOK_S)[0]:
             self._attempt.check_cancelled()
-        line = process.stdout.readline()
+        line = _ear(process).readline()
         return dict(json.loads(line)) if line else {}
+
+
+def _ear(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    assert process.stdout is not None
+    return process.stdout
 
 
 def _ending(status: int) -> str:

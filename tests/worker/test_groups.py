@@ -15,7 +15,7 @@ from tests.faults.fleet import Fleet, gone
 from tests.kinds.samples import rows
 
 pytestmark = pytest.mark.timeout(300)
-_PARAMS = {"width": 32, "layers": 1, "batch_size": 8, "evaluations": 1, "checkpoint_s": 0.1, "seed": 1}
+_PARAMS = {"width": 32, "layers": 1, "batch_size": 8, "evaluations": 1, "checkpoint_s": 1.0, "seed": 1}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ Each holds the whole model and learns a share of the batch; the sum of their gra
 over torch's collectives, which accelerate sets up: gloo on CPUs and for few numbers, NCCL between GPUs.
 """
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -59,14 +60,17 @@ class Company:
         return rows[self.rank :: self.size] if self.size > 1 else rows
 
     @contextmanager
-    def own_dice(self, device: str) -> Iterator[None]:
-        """Draw in here what no other process draws; before and after, all their dice are alike."""
+    def own_dice(self, step: int, device: str) -> Iterator[None]:
+        """Draw in here what no other process draws; after it all dice stand where they stood, as if nobody had drawn.
+
+        So what a learner draws outside, for a whole batch, is what it would draw alone.
+        """
         if self.size == 1:
             yield
             return
-        seed = int(torch.randint(2**40, ())) * self.size + self.rank
         kept = random_state(device)
-        torch.manual_seed(seed)
+        alike = zlib.crc32(kept["cpu"].numpy().tobytes())
+        torch.manual_seed((alike << 31) + step * self.size + self.rank)
         try:
             yield
         finally:

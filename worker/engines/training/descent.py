@@ -83,7 +83,7 @@ class Descent:
         self.forget()
         weight, own = max(weigh(rows), 1e-9), moment.company.share(rows)
         total: torch.Tensor | float = 0.0
-        with moment.company.own_dice(str(self.parameters[0].device)):
+        with moment.company.own_dice(moment.step, str(self.parameters[0].device)):
             for begin in range(0, len(own), moment.at_once):
                 part = loss(own[begin : begin + moment.at_once]) / weight
                 part.backward()
