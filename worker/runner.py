@@ -42,6 +42,7 @@ from worker.health import Health, is_fatal
 from worker.kinds import run_function
 from worker.lock import DeviceLock
 from worker.mates import helped
+from worker.mirror import mirrored
 from worker.persisting import persist
 from worker.pulse import Drained, Pulse, Room, time_limit_sentence
 from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
@@ -156,7 +157,7 @@ class Runner:
             attempt.job = job = steps.filled(self.db, self.storage, job)
             params = kinds.validate(job.kind, job.params)
             attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
-            with helped(attempt, self.device) as ctx:
+            with mirrored(attempt, self.settings), helped(attempt, self.device) as ctx:
                 run_function(job.kind)(params, ctx)
             attempt.upload()
         except (*_ENDINGS, Exception) as error:  # noqa: BLE001 - told apart just below
