@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
-from sqlalchemy import ColumnElement, RowMapping, Select, func, null, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, exists, func, null, or_, select, update
 
 from shared import cursors
 from shared.db import Database
@@ -85,6 +85,9 @@ def page(
         query = query.where(jobs.c.model == model)
     if search:
         query = query.where(_matches(search))
+    elif role == "output":
+        # The best of a search is enough to see; who looks for one of its trials finds it.
+        query = query.where(jobs.c.searched_by.is_(None))
     if before is not None:
         query = query.where(artifacts.c.id < first_id("art", before))
     if cursor is not None:
@@ -97,7 +100,9 @@ def page(
 
 def newer(db: Database, owner_id: str, than: str, limit: int = 100) -> int:
     """How many pictures have come since the one with this id, up to `limit`."""
+    of_a_trial = exists().where(jobs.c.id == artifacts.c.job_id, jobs.c.searched_by.is_not(None))
     query = select(artifacts.c.id).where(
+        ~of_a_trial,
         artifacts.c.owner_id == owner_id,
         artifacts.c.id > than,
         artifacts.c.role == "output",

@@ -90,7 +90,9 @@ def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
 
 def _made(job: Job, files: Sequence[Artifact]) -> str | None:
     """The name of the model that it made, if that is in the library."""
-    names = {each.meta.get("name") for each in files if each.role == "model"}
+    names = {each.meta.get("name") for each in files if each.role == "model" and job.searched_by is None}
+    if kinds.searches(job.kind) and job.state is JobState.SUCCEEDED:
+        names = {job.params["params"].get("name")}
     known = {each.name for each in library.list_models(site().db, job.owner_id)} if names else set()
     return next((str(name) for name in names if name in known), None)
 
