@@ -4,138 +4,28 @@ The search does its own work here; its trials are played: a figure for the rate 
 """
 
 import json
-import math
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
 
-from shared import artifacts, attempts, claims, curves, datasets, jobs, kinds, library, listing, owners, pauses
-from shared import trials as rows
+from shared import artifacts, attempts, datasets, jobs, kinds, library, owners, pauses
 from shared import versions as library_versions
-from shared.artifacts import NewArtifact
-from shared.claims import Claimant
 from shared.db import Database
-from shared.errors import AwaitsTrials, Conflict, Invalid, JobError, NotFound, Pruned
-from shared.job import Job, JobState, Progress
-from shared.owners import Owner
+from shared.errors import AwaitsTrials, Conflict, Invalid, NotFound, Pruned
+from shared.job import Job, JobState
 from shared.storage import Storage
 from tests.engines.trainees import Line
+from tests.worker.searching import HERE, SPACE, Shop, open_shop
 from worker import ends
-from worker.attempt import Attempt
 from worker.engines.training import loop
 from worker.engines.training.plan import Plan
 from worker.kinds import run_function
 
-ROOT = Path(__file__).parents[2]
-HERE = Claimant("wkr_a", "host/cpu:0", ("cpu", "io", "accelerated"))
-SPACE = ["learning_rate: 1e-4 to 1e-1, log"]
-
-kinds.extend(ROOT / "tests" / "probe")
-
-
-def figure(rate: float) -> float:
-    """The best rate is 1e-2."""
-    return round(1 + math.log10(rate / 1e-2) ** 2, 6)
-
-
-@dataclass
-class Shop:
-    """One device, and an owner with a dataset."""
-
-    db: Database
-    folder: Path
-    owner: Owner
-    rung: list[str] = field(default_factory=list)
-
-    def submit(self, **asked: Any) -> Job:
-        params = {"name": "scribbler", "dataset": "texts", **asked.pop("params", {})}
-        asked = {"training": "train_rnn_lm", "params": params, "space": SPACE, "trials": 4, "seed": 1, **asked}
-        return jobs.submit(self.db, self.owner, "search_hyperparameters", asked).job
-
-    def claim(self) -> Job | None:
-        return claims.claim(self.db, HERE, lease_s=30)
-
-    def claimed(self) -> Job:
-        job = self.claim()
-        assert job is not None
-        return job
-
-    def attempt(self, job: Job) -> Attempt:
-        workdir = self.folder / f"{job.id}-{job.attempt}"
-        workdir.mkdir(exist_ok=True)
-        storage = Storage(f"file://{self.folder}/store")
-        nothing = cast(Any, None)
-        return Attempt(
-            job, db=self.db, storage=storage, residency=nothing, torch_device="cpu", workdir=workdir, cache=self.folder
-        )
-
-    def look(self, job: Job) -> Attempt:
-        """A claimed search does its work, to the end of its attempt."""
-        attempt = self.attempt(job)
-        try:
-            run_function(job.kind)(kinds.validate(job.kind, job.params), attempt)
-        except AwaitsTrials:
-            ends.await_trials(self.db, attempt, self._ring)
-        except JobError as error:
-            attempts.fail(self.db, job, error.code, str(error))
-        else:
-            attempt.upload()
-            ends.finish(self.db, attempt, self._ring)
-        return attempt
-
-    def learn(self, job: Job, *, reached: float | None = None, metrics: dict[str, float] | None = None) -> None:
-        """A claimed trial ends with the figure of its rate, and a model."""
-        reached = figure(job.params["learning_rate"]) if reached is None else reached
-        key = artifacts.blob_key(self.owner.id, job.id.encode().hex().ljust(64, "0")[:64])
-        artifacts.announce(self.db, {key: 9})
-        about = {
-            "name": job.params["name"], "task": "text-generation", "dataset": "texts@1", "dataset_sha256": "d1",
-            "promote": job.params["promote"], "judged_by": "validation_loss", "less_is_better": True,
-            "before": {"validation_loss": 9.0}, "after": {"validation_loss": reached},
-        }  # fmt: skip
-        made = NewArtifact("model", "scribbler.zip", "application/zip", 9, key[-64:], key, about)
-        curves.write(self.db, job, {("validation_loss", 0): 9.0, ("validation_loss", 5): reached})
-        told = {"validation_loss": reached} if metrics is None else metrics
-        attempts.finish(self.db, job, [made], progress=Progress(5, 5), metrics=told)
-
-    def work_off(self) -> list[Job]:
-        """Everything until nothing is due; what was claimed, in turn."""
-        found: list[Job] = []
-        while (job := self.claim()) is not None:
-            found.append(job)
-            (self.look if kinds.searches(job.kind) else self.learn)(job)
-            assert len(found) < 100
-        return found
-
-    def now(self, job: Job) -> Job:
-        return listing.get(self.db, self.owner.id, job.id)
-
-    def trials(self, job: Job) -> list[rows.Trial]:
-        return rows.of_search(self.db, job.id, "validation_loss")
-
-    def models(self) -> list[str]:
-        """The files of models that there are."""
-        with self.db.begin() as connection:
-            return list(connection.execute(text("select job_id from artifacts where role = 'model'")).scalars())
-
-    def _ring(self, *pools: str) -> None:
-        self.rung += pools
-
 
 @pytest.fixture
 def shop(db: Database, tmp_path: Path) -> Shop:
-    shop = Shop(db, tmp_path, owners.ensure(db, "owner"))
-    jobs.submit(db, shop.owner, "probe", {"steps": 1})
-    key = artifacts.blob_key(shop.owner.id, "d" * 64)
-    artifacts.announce(db, {key: 9})
-    splits = {"train": 9, "validation": 3, "test": 0}
-    about = {"name": "texts", "format": "text", "splits": splits}
-    made = NewArtifact("dataset", "d.zip", "application/zip", 9, "d" * 64, key, about)
-    attempts.finish(db, shop.claimed(), [made], progress=Progress(), metrics={})
-    return shop
+    return open_shop(db, tmp_path, owners.ensure(db, "owner"))
 
 
 # ---- from the beginning to the end ----
@@ -163,7 +53,7 @@ def test_on_one_device_trials_and_search_take_turns_and_the_best_is_promoted(sho
     assert done.metrics["best_trial"] == best.number
     assert done.progress.note.startswith(f"4 of 4 trials, best {best.figure:.4g} with learning_rate ")
     (file,) = artifacts.of_jobs(shop.db, shop.owner.id, [job.id])[job.id]
-    path = Storage(f"file://{shop.folder}/store")
+    path = Storage(shop.store)
     told = json.loads(b"".join(path.stream(file.key)))
     assert [each["number"] for each in told["trials"]] == [1, 2, 3, 4]
     assert told["best"]["figure"] == best.figure
@@ -225,7 +115,7 @@ def test_a_search_that_is_killed_makes_no_twins(shop: Shop) -> None:
     attempts.reclaim(shop.db, HERE.device, "wkr_new")
     _due(shop, job)
     shop.look(shop.claimed())
-    ends.await_trials(shop.db, slow, shop._ring)
+    ends.await_trials(shop.db, slow, shop.ring)
     first = [each.job.params["learning_rate"] for each in shop.trials(job)]
     assert len(first) == 2
     # when it is put back again and again, then it asks for what it would have asked for anyway
@@ -267,7 +157,7 @@ def test_a_trial_that_ends_while_its_search_is_about_to_wait_calls_it_back(shop:
     with pytest.raises(AwaitsTrials):
         run_function(looking.kind)(kinds.validate(looking.kind, looking.params), attempt)
     shop.learn(two)
-    ends.await_trials(shop.db, attempt, shop._ring)
+    ends.await_trials(shop.db, attempt, shop.ring)
     assert {shop.claimed().id, shop.claimed().id} == {job.id, shop.trials(job)[2].job.id}
 
 
@@ -335,7 +225,7 @@ def test_a_cancel_in_mid_look_submits_nothing_more(shop: Shop) -> None:
     with pytest.raises(AwaitsTrials):
         run_function(looking.kind)(kinds.validate(looking.kind, looking.params), attempt)
     assert jobs.cancel(shop.db, shop.owner.id, job.id).cancel_requested
-    ends.await_trials(shop.db, attempt, shop._ring)
+    ends.await_trials(shop.db, attempt, shop.ring)
     assert (shop.now(job).state, shop.trials(job)) == (JobState.CANCELLED, [])
 
 
@@ -409,7 +299,7 @@ def test_a_trial_that_does_worse_is_given_up_and_leaves_no_model(shop: Shop, mon
     monkeypatch.setattr(learner, "evaluate", lambda heed: {"validation_loss": 50.0})
     with pytest.raises(Pruned):
         loop.train(learner, Plan(batch=6, steps=25, seed=3, at_once=6, evaluate_every=5), attempt)
-    ends.finish(shop.db, attempt, shop._ring, pruned=True)
+    ends.finish(shop.db, attempt, shop.ring, pruned=True)
     # then it has succeeded without a model, and the search, which is due, goes on
     ended = shop.trials(job)[3]
     assert (ended.job.state, ended.end, ended.job.metrics["pruned"]) == (JobState.SUCCEEDED, "pruned", 1.0)
