@@ -48,8 +48,8 @@ def classifier(place: Installation) -> Step:
     folder = source_of(place, "minilm").folder
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=LABELS)
-    layers = ["query", "key", "value", "dense"]
-    how = LoraConfig(r=16, lora_alpha=32, target_modules=layers, task_type="SEQ_CLS", modules_to_save=["classifier"])
+    layers, heads = ["query", "key", "value", "dense"], ["classifier", "pooler"]
+    how = LoraConfig(r=16, lora_alpha=32, target_modules=layers, task_type="SEQ_CLS", modules_to_save=heads)
     model = get_peft_model(model, how).train()
 
     def loss() -> torch.Tensor:

@@ -51,10 +51,10 @@ class _Case:
 
 
 _CASES = {
-    "letters": _Case("train_causal_lm", LETTERS | {"dataset": "texts"}, bare_loops.letters, 40),
-    "classifier_lora": _Case("train_classifier", {"dataset": "labels"}, bare_loops.classifier, 20),
-    "diffusion": _Case("train_diffusion", _DIFFUSION | {"dataset": "pictures"}, bare_loops.diffusion, 30),
-    "smollm2_lora": _Case("train_causal_lm", _LORA | {"dataset": "texts"}, bare_loops.lora, 5, rounds=3),
+    "letters": _Case("train_causal_lm", LETTERS | {"dataset": "texts"}, bare_loops.letters, 25),
+    "classifier_lora": _Case("train_classifier", {"dataset": "labels"}, bare_loops.classifier, 10),
+    "diffusion": _Case("train_diffusion", _DIFFUSION | {"dataset": "pictures"}, bare_loops.diffusion, 20),
+    "smollm2_lora": _Case("train_causal_lm", _LORA | {"dataset": "texts"}, bare_loops.lora, 3, rounds=3),
 }
 
 

@@ -33,26 +33,29 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="also rows that have a result")
     asked = parser.parse_args()
     names, folder = asked.row or list(ROWS), asked.data.resolve()
-    missing = [name for name in names if not _run(name, folder, again=asked.again)]
+    to_do = [name for name in names if asked.again or name not in read(folder)]
+    missing = _run(to_do, folder) if to_do else []
     done = read(folder)
     print(table([done[name] for name in ROWS if name in done]))
     raise SystemExit(1 if missing else 0)
 
 
-def _run(name: str, folder: Path, *, again: bool) -> bool:
-    """Run a row in an installation of its own; whether there is a result."""
-    if name in read(folder) and not again:
-        return True
-    print(f"{name} ...", file=sys.stderr, flush=True)
-    began = time.perf_counter()
-    try:
-        with installation() as place:
-            result = ROWS[name](House(place), folder)
-    except Missing as why:
-        print(f"{name}: {why}", file=sys.stderr)
-        return False
-    keep(folder, name, replace(result, seconds=time.perf_counter() - began))
-    return True
+def _run(names: list[str], folder: Path) -> list[str]:
+    """Run rows in one installation, each result kept as soon as there is one; those whose data cannot be had."""
+    missing = []
+    with installation() as place:
+        house = House(place)
+        for name in names:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            began = time.perf_counter()
+            try:
+                result = ROWS[name](house, folder)
+            except Missing as why:
+                print(f"{name}: {why}", file=sys.stderr)
+                missing.append(name)
+            else:
+                keep(folder, name, replace(result, seconds=time.perf_counter() - began))
+    return missing
 
 
 if __name__ == "__main__":

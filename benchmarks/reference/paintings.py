@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,16 +60,20 @@ def ddpm(house: House, data: Path) -> Result:
     """A DDPM, at 16 pixels too."""
     fashion, name = _given(house, data)
     house.trained(
-        "train_diffusion", name="fashion-ddpm", dataset=name, size=16, width=16, steps=1600, batch_size=64,
+        "train_diffusion", name="fashion-ddpm", dataset=name, size=16, width=16, steps=1200, batch_size=64,
         evaluations=3, scored=0, seed=1,
     )  # fmt: skip
     return _scored(house, data, fashion, "DDPM", "fashion-ddpm")
 
 
 def _given(house: House, data: Path) -> tuple[Fashion, str]:
-    fashion = Fashion.unpacked(data, house.folder / "unpacked")
+    fashion = _unpacked(data, house.folder / "unpacked")
     path = fashion.zipped(house.folder / "fashion.zip")
     return fashion, house.dataset("fashion", path, format="classed", validation=_HELD, drop_duplicates=False)
+
+
+#: Once for all rows, and with it the judge.
+_unpacked = cache(Fashion.unpacked)
 
 
 def _about(fashion: Fashion) -> str:
