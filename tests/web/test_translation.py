@@ -220,11 +220,14 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes, make: Make, se
 def _examples_and_choices() -> set[str]:
     """What kinds give as examples, which models read as they are, and the names among which a field chooses."""
     texts: set[str] = {"a photo of sks {}", "a photo of a dog"}
+    alike = {str(message.id) for message in catalogue.read("zh_Hans") if message.id == message.string}
     for kind in kinds.names():
         schema = kinds.schema(kind)
         texts |= {str(value) for example in schema["examples"] for value in example.values()}
         for prop in schema["properties"].values():
             texts |= {str(value) for value in prop.get("enum", ())}
+            # Of what choices are called, names are the same in Chinese: Euler, LoRA.
+            texts |= alike & set(prop.get("x-ui", {}).get("titles", {}).values())
     return texts
 
 
