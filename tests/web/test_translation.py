@@ -132,7 +132,7 @@ TOKEN = r"[A-Za-z0-9_/:@{}=.+-]+"
 
 
 def _is_english(token: str, names: set[str]) -> bool:
-    word = token.strip(".-:/")
+    word = token.strip(".-:/+")
     if re.search(r"[\d_/:@{}=]", word) or word in names:
         return False
     return re.search("[A-Za-z]{2}", word) is not None
