@@ -32,8 +32,8 @@ def run(params: SearchHyperparameters, ctx: JobContext) -> None:
         wanted = min(params.trials - len(trials), params.at_once - waiting)
         new = _further(params, space, known, wanted, ctx.seed, less_is_better)
         if new or waiting:
-            total = params.trials if len(trials) + len(new) >= waiting + wanted else len(trials) + len(new)
-            _tell(ctx, space, trials, best, max(total, len(trials) + len(new)))
+            # A small space may have no more.
+            _tell(ctx, space, trials, best, params.trials if len(new) >= wanted else len(trials) + len(new))
             ctx.search.wait(new, trials)
 
     _tell(ctx, space, trials, best, len(trials))
