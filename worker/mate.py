@@ -74,7 +74,7 @@ class Leader:
 
     def explain(self) -> str:
         """The leader knows."""
-        return ""
+        return "the leader, or another one"
 
     def _next(self) -> dict[str, Any]:
         line = self._heard.readline()

@@ -10,7 +10,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -35,7 +35,9 @@ ANSWERS: dict[str, TypeAdapter[Any]] = {
 """What a kind may ask its context for before it trains, and in which form the answer is told."""
 
 _LOOK_S = 0.2
-_ENDS_S, _REAPED_S = 10.0, 5.0
+#: A process that was lost says why, or ends, within this time; else it hangs.
+_ENDS_S, _REAPED_S = 10.0, 30.0
+_SILENT = "it no longer answers"
 
 
 @contextmanager
@@ -122,14 +124,15 @@ class Mates:
             if _ear(process) in ready:
                 said = self._heard(process).get("failed")
                 return str(said) if said else _ending(process.wait(_REAPED_S))
-        return "it no longer answers"
+        return _SILENT
 
     def end(self) -> None:
         """End them: what they have learned the leader has too."""
         for process in self._processes:
             process.kill()
         for process in self._processes:
-            process.wait(_REAPED_S)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_REAPED_S)
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     pipe.close()
@@ -167,7 +170,7 @@ def _ear(process: subprocess.Popen[bytes]) -> IO[bytes]:
 
 
 def _ending(status: int) -> str:
-    return f"killed by signal {-status}" if status < 0 else f"it ended with status {status}"
+    return f"it was killed by signal {-status}" if status < 0 else f"it ended with status {status}"
 
 
 def _say(process: subprocess.Popen[bytes], line: bytes) -> None:

@@ -21,10 +21,11 @@ GROUP = Device("cpu:0+cpu:1", "CPU × 2", 1 << 30)
 KINDS = Path(__file__).parent / "group"
 #: 41 rows in batches of 8: the last batch of an epoch is one row, so that one of two has none.
 PLAN = Plan(batch=8, steps=13, seed=3, at_once=3, evaluate_every=5, checkpoint_steps=4)
+_SIGNALS = {"killed": signal.SIGKILL, "hangs": signal.SIGSTOP}
 
 
 class Fated(Line):
-    """A line whose rows weigh differently, and which meets its fate at a step: it is killed, fails, or lacks memory."""
+    """A line whose rows weigh differently, and which meets its fate at a step: it ends, hangs, fails, lacks memory."""
 
     def __init__(
         self, *, dropout: float = 0.1, fate: str = "", at: int = 0, mark: Path | None = None, wrong: Sequence[int] = ()
@@ -38,8 +39,8 @@ class Fated(Line):
         """A step, if that is its fate."""
         self.tried.append((moment.step, moment.at_once))
         self.model.train()
-        if moment.step == self.at and self.fate == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if moment.step == self.at and self.fate in _SIGNALS:
+            os.kill(os.getpid(), _SIGNALS[self.fate])
         if moment.step == self.at and self.fate == "fails":
             raise ValueError("this row is not for me")
         self.fits = 2 if moment.step == self.at and self.fate == "short" else 100

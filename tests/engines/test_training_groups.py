@@ -12,6 +12,8 @@ from torch import distributed
 from shared.errors import Superseded
 from tests.engines.companions import KINDS, PLAN, Fated, group
 from tests.engines.trainees import Line, Place
+from worker import mates
+from worker.engines.training import company
 from worker.engines.training.company import MateLost
 from worker.engines.training.loop import train
 from worker.engines.training.plan import Outcome
@@ -79,15 +81,26 @@ def test_a_run_that_was_killed_ends_with_the_same_weights_on_the_group(tmp_path:
     assert equal(weights(line), read_state(mark))
 
 
-@pytest.mark.parametrize("fate", ["killed", "fails"])
-def test_a_lost_process_ends_the_run_with_a_sentence(tmp_path: Path, fate: str):
+@pytest.mark.parametrize(
+    ("fate", "why"),
+    [
+        ("killed", "it was killed by signal 9"),
+        ("fails", "ValueError: this row is not for me"),
+        ("hangs", "it no longer answers"),
+    ],
+)
+def test_a_lost_process_ends_the_run_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fate: str, why: str
+):
+    if fate == "hangs":
+        monkeypatch.setattr(company, "PATIENCE_S", 3.0)
+        monkeypatch.setattr(mates, "_ENDS_S", 0.5)
     place = Place(tmp_path)
     began = time.monotonic()
     with pytest.raises(MateLost) as caught:
         on_group(place, Fated(), fate=fate, at=6)
 
-    why = "killed by signal 9" if fate == "killed" else "ValueError: this row is not for me"
-    said = f"A process of the device group was lost ({why}). The training goes on from its last checkpoint."
+    said = f"A process of the device group was lost: {why}. The training goes on from its last checkpoint."
     assert (str(caught.value), caught.value.code) == (said, "group_broken")
     assert time.monotonic() - began < 60
     assert [each for each in psutil.Process(os.getpid()).children() if "worker.mate" in each.cmdline()] == []

@@ -23,6 +23,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A worker on a group of two, and a dataset."""
     fleet = Fleet(tmp_path_factory.mktemp("group"))
     fleet.start_worker(devices="cpu+cpu")
+    fleet.start_beat()
     path = fleet.folder / "texts.txt"
     path.write_text("\n".join(row["text"] for row in rows("text")))
     sent = uploads.keep(

@@ -39,9 +39,8 @@ class ShortOfMemory(Agreed, MemoryError):
 class MateLost(Agreed, RetryableError):
     """A process of the group is gone."""
 
-    def __init__(self, why: str = "") -> None:
-        told = f" ({why})" if why else ""
-        sentence = f"A process of the device group was lost{told}. The training goes on from its last checkpoint."
+    def __init__(self, why: str = "it no longer answers") -> None:
+        sentence = f"A process of the device group was lost: {why}. The training goes on from its last checkpoint."
         RetryableError.__init__(self, "group_broken", sentence)
 
 
@@ -168,14 +167,14 @@ ALONE = Company()
 """One process on one device."""
 
 
-def join(rank: int, size: int, device: str, at: Path, patience_s: float = PATIENCE_S) -> Company:
+def join(rank: int, size: int, device: str, at: Path) -> Company:
     """Come together with the other processes, on this machine alone, at a file that is not there yet.
 
     Raises:
         MateLost: they did not come.
     """
     cpu = not device.startswith("cuda")
-    wait = timedelta(seconds=patience_s)
+    wait = timedelta(seconds=PATIENCE_S)
     # Each process computes on what it sees as the first GPU.
     named: dict[str, Any] = {"rank": rank, "world_size": size, "local_rank": rank if cpu else 0}
     named |= {"local_world_size": size, "master_addr": "127.0.0.1", "master_port": "0"}
