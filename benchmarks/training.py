@@ -138,10 +138,10 @@ def _of_loop(step: Step, count: int) -> Took:
 
 
 def _of_job(place: Installation, case: _Case) -> Took:
-    """A step of a training job, on average: from the end of its first step to the end of its last."""
-    with _stamps() as ends:
+    """A step of a training job, on average; the first one warms it up."""
+    with _spans() as spans:
         ran(place, case.kind, {"name": "measured", "steps": case.steps + 1, **_BRIEF, **case.params})
-    return _between(ends)
+    return _mean(spans)
 
 
 def _per_token(house: House, *, packed: bool) -> Took:
@@ -150,32 +150,42 @@ def _per_token(house: House, *, packed: bool) -> Took:
         "base": None, "method": "full", "architecture": "llama", "tokens": "bpe", "vocabulary": 300, "layers": 4,
         "heads": 4, "width": 128, "max_length": 128, "epochs": 1, "batch_size": 4 if packed else 20,
     }  # fmt: skip
-    with _stamps() as ends:
+    with _spans() as spans:
         report = house.trained("train_causal_lm", name="packed", dataset="ragged", packing=packed, **(shape | _BRIEF))
-    each = report["data"]["tokens"] / len(ends)
-    return Took(_between(ends).wall / each, _between(ends).cpu / each)
+    each, mean = report["data"]["tokens"] / (len(spans) + 1), _mean(spans)
+    return Took(mean.wall / each, mean.cpu / each)
 
 
 @contextmanager
-def _stamps() -> Iterator[list[Took]]:
-    """When each step of the trainings in here ended, by both clocks."""
-    told, ends = Attempt.progress, []
+def _spans() -> Iterator[list[Took]]:
+    """What each step of the training in here took, but the first: all between two steps, without its samples."""
+    told, shown = Attempt.progress, Attempt.save_artifact
+    spans: list[Took] = []
+    before: list[Took] = []
+
+    def now() -> Took:
+        return Took(time.perf_counter(), time.process_time())
 
     def progress(self: Attempt, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         told(self, done, total, note, text)
-        if done > len(ends):
-            ends.append(Took(time.perf_counter(), time.process_time()))
+        if note.startswith("Loss"):
+            spans.extend(Took(now().wall - last.wall, now().cpu - last.cpu) for last in before)
+            before[:] = [now()]
 
-    Attempt.progress = progress  # type: ignore[method-assign]
+    def save_artifact(self: Attempt, *args: Any, **meta: Any) -> None:
+        shown(self, *args, **meta)
+        before[:] = [now()]
+
+    Attempt.progress, Attempt.save_artifact = progress, save_artifact  # type: ignore[method-assign]
     try:
-        yield ends
+        yield spans
     finally:
-        Attempt.progress = told  # type: ignore[method-assign]
+        Attempt.progress, Attempt.save_artifact = told, shown  # type: ignore[method-assign]
 
 
-def _between(ends: list[Took]) -> Took:
-    first, last, count = ends[0], ends[-1], len(ends) - 1
-    return Took((last.wall - first.wall) / count, (last.cpu - first.cpu) / count)
+def _mean(spans: list[Took]) -> Took:
+    count = len(spans)
+    return Took(sum(each.wall for each in spans) / count, sum(each.cpu for each in spans) / count)
 
 
 @contextmanager

@@ -134,4 +134,4 @@ def _numbers(path: Path) -> np.ndarray:
     """A file of the idx form: its third byte is the type (bytes here), the fourth how many sizes follow."""
     content = gzip.decompress(path.read_bytes())
     sizes = [int.from_bytes(content[4 + 4 * at : 8 + 4 * at]) for at in range(content[3])]
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)
+    return np.frombuffer(bytearray(content), np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)

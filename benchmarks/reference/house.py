@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.installation import Installation
-from benchmarks.overhead import UNFINISHED, ran, runner_of, source_of
+from benchmarks.overhead import ran, runner_of, source_of
 from shared import artifacts, datasets, uploads
 from shared.dataset import Split
 from shared.intake.caps import Caps
@@ -55,7 +55,7 @@ class House:
 
     def made(self, kind: str, **params: Any) -> list[bytes]:
         """What a job makes."""
-        return [data for _, data in self.outputs(ran(self.place, kind, params | UNFINISHED))]
+        return [data for _, data in self.outputs(ran(self.place, kind, params))]
 
     def outputs(self, job: Job) -> list[tuple[str, bytes]]:
         """Names and bytes of a job's outputs."""

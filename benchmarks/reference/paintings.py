@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from benchmarks.overhead import UNFINISHED
 from benchmarks.reference.fashion import LEARNED, NAMES, Fashion, edged, plain
 from benchmarks.reference.house import House
 from benchmarks.reference.results import Result
@@ -103,7 +104,7 @@ def _told(scores: dict[str, float]) -> str:
 
 def _sampled(house: House, data: Path, fashion: Fashion, model: str) -> dict[str, float]:
     """Samples of every class by jobs of `sample_image`, what the judge says of them, and a sheet to look at."""
-    made = [house.made("sample_image", model=model, label=name, images=_EACH, seed=number * 1000)
+    made = [house.made("sample_image", model=model, label=name, images=_EACH, seed=number * 1000, **UNFINISHED)
             for number, name in enumerate(NAMES)]  # fmt: skip
     pictures = plain([file for files in made for file in files])
     asked = torch.arange(len(NAMES)).repeat_interleave(_EACH)
