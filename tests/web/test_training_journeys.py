@@ -177,7 +177,7 @@ def test_pictures_in_folders_become_a_model_that_paints_a_class(page: Page, tmp_
     _trained(page, "painter", size="8", width="8", batch_size="8", latent="4", steps="6")
     _go_on(page, "Use this model", "Samples")
     expect(page.locator("#f-model")).to_have_value("painter")
-    _set(page, label="red")
+    _set(page, label="red", images="1")
     _press(page, "Generate")
     _done(page)
     expect(page.locator(".pictures img").first).to_be_visible()

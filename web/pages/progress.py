@@ -175,7 +175,12 @@ def _left_s(job: Job) -> float | None:
         return None
     # By what this attempt has done: a training goes on where an earlier one was.
     here = job.progress.done - job.progress.before
-    return _ran_s(job) * (1 - done) / done * (job.progress.done / here) if here > 0 else None
+    if here <= 0:
+        return None
+    left = _ran_s(job) * (1 - done) / done * (job.progress.done / here)
+    budget = job.params.get("time_budget_s")
+    # A training with a budget ends with it.
+    return min(left, max(0.0, budget - (_ran_s(job) - (job.progress.first_s or 0)))) if budget else left
 
 
 def _ran_s(job: Job) -> float:
