@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from shared.errors import JobError, Superseded
+from shared.errors import JobError, Pruned, Superseded
 from tests.engines.trainees import Line, Place, SteppedAside
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.loop import train
@@ -67,6 +67,25 @@ def test_what_steps_aside_comes_back_and_loses_no_step(tmp_path: Path, whole: Li
 
     assert same(line, whole)
     assert place.done == 25
+
+
+def test_a_trial_that_is_given_up_ends_at_once(tmp_path: Path):
+    place = Place(tmp_path, wishes={10: "prune"})
+    with pytest.raises(Pruned):
+        train(Line(), PLAN, place)
+    assert place.done == 10
+    assert max(place.points["loss"]) == 10
+
+
+def test_a_trial_at_its_end_is_judged_and_not_given_up(tmp_path: Path, whole: Line):
+    class Judging(Line):
+        def evaluate(self, heed: Heed) -> Mapping[str, float]:
+            heed()
+            return super().evaluate(heed)
+
+    line = Judging()
+    assert train(line, PLAN, Place(tmp_path, wishes={25: "prune"})).ending == "finished"
+    assert same(line, whole)
 
 
 @pytest.mark.parametrize("asked", [0, 10, 25])

@@ -52,6 +52,8 @@ def test_the_page_lists_the_trials_as_they_stand(mine: Visitor, shop: Shop, sear
     page = mine.get(f"/jobs/{searching.id}").text
     assert "Compare curves" in page
     assert "search.json" in page
+    assert 'href="/models/scribbler"' in page
+    assert "What mattered" not in page, "three trials do not tell"
     assert mine.get(f"/jobs/{searching.id}/live?once=x").status_code == 200
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared import artifacts, credentials, curves, datasets, kinds, uploads, versions
+from shared import artifacts, credentials, curves, datasets, kinds, trials, uploads, versions
 from shared.contents import content_hash
 from shared.errors import Invalid
 from shared.intake.caps import Caps
@@ -181,3 +181,20 @@ def test_what_a_real_worker_trains_is_named_by_the_next_job(taught: dict[str, Jo
     used = taught[str(lesson.order_use())]
     assert (used.state, used.error_message) == (JobState.SUCCEEDED, None)
     assert shop.outputs(used)
+
+
+def test_the_best_of_a_search_is_named_by_the_next_job(taught: dict[str, Job], shop: Workshop):
+    # given a search of real trainings that has one device for itself and its trials
+    assert taught, "the datasets are there"
+    params = {"name": "searched", "dataset": "text", "steps": 3, "evaluations": 1, "width": 16, "layers": 1}
+    asked = {"training": "train_rnn_lm", "params": params, "space": ["learning_rate: 1e-4 to 1e-1, log"], "trials": 3}
+    (job,) = shop.all_done((Order("a search", "search_hyperparameters", asked, (), slot="cpu:0"),)).values()
+    assert (job.state, job.error_message) == (JobState.SUCCEEDED, None)
+    # then every trial ran there, the best is in the library, and the next job names it
+    tried = trials.of_search(shop.fleet.db, job.id, "validation_loss")
+    assert [(each.end, each.job.device) for each in tried] == [("done", job.device)] * 3
+    best = min(tried, key=lambda each: each.figure or 0.0)
+    (version,) = versions.of_model(shop.fleet.db, shop.fleet.owner.id, "searched")
+    assert version.job_id == best.job.id
+    used = Order("with searched", "generate_text", {"prompt": "a", "max_new_tokens": 4, "model": "searched"}, ())
+    assert shop.all_done((used,))[str(used)].state is JobState.SUCCEEDED

@@ -138,7 +138,7 @@ def _seen(job: Job) -> dict[str, Any]:
         "phases": progress.phases(job),
         "version": _version(job),
         **training.seen(job, files),
-        **trials.seen(job),
+        **trials.seen(job, files),
     }
 
 

@@ -56,6 +56,8 @@ def _words(value: Any, prop: Mapping[str, Any]) -> str:
         return _("on") if value else _("off")
     if isinstance(value, dict) and "from" in value:
         return _("from the step “%(step)s”", step=value["from"])
+    if isinstance(value, dict):
+        return "\n".join(_("%(name)s: %(value)s", name=name, value=_words(each, {})) for name, each in value.items())
     if isinstance(value, list):
         return "\n".join(_in_a_row(each) for each in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,13 +1,15 @@
 """What a search's page shows of its trials, and a trial's page of its search; and what a search's form would try."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, render_template, request
 
 from shared import kinds, search_space, trials
-from shared.errors import Invalid, NotFound
-from shared.job import Job
+from shared.errors import Invalid, NotFound, Unavailable
+from shared.job import Artifact, Job
 from shared.kinds.search_hyperparameters import SearchHyperparameters
 from shared.search_lines import fields, written
 from shared.trials import Trial
@@ -24,6 +26,9 @@ from web.written import Typed
 pages = Blueprint("trials", __name__)
 
 KIND = "search_hyperparameters"
+
+REPORT = "search.json"
+_LONGEST = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,10 @@ class Expected:
     kind_title: str
 
 
-def seen(job: Job) -> dict[str, Any]:
+def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
     """What the page of a search or of a trial shows of it; nothing of any other job."""
     if kinds.searches(job.kind):
-        return {"searches": True, "trials": _table(job), "search": None}
+        return {"searches": True, "trials": _table(job), "matters": _matters(files), "search": None}
     return {"searches": False, "trials": None, "search": trials.search_of(site().db, job), "pruned": _pruned(job)}
 
 
@@ -126,6 +131,18 @@ def _table(job: Job) -> Table | None:
     ended = sum(each.end != "open" for each in found)
     total = job.progress.total if job.progress.total and job.attempt else search.trials
     return Table(list(space), metric, lines, ended, max(total, ended), compared if len(compared) > 1 else [])
+
+
+def _matters(files: Sequence[Artifact]) -> list[tuple[str, float]]:
+    """How much each setting mattered, from the report of a search that is over; nothing where it cannot be read."""
+    found = [each for each in files if each.name == REPORT and each.size <= _LONGEST]
+    if not found:
+        return []
+    try:
+        told = json.loads(b"".join(site().storage.stream(found[-1].key)))
+        return [(str(name), float(share)) for name, share in told["importances"].items()]
+    except (NotFound, Unavailable, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _end(trial: Trial) -> str:
