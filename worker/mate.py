@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from shared import kinds
 from shared.dataset import DatasetSource
+from shared.errors import JobError
 from shared.library import ModelSource
 from shared.logging import begin as begin_logging
 from shared.process import die_with_parent
@@ -43,10 +44,17 @@ class Leader:
         self._given: dict[tuple[str, str], Any] = {}
 
     def ask(self, what: str, asked: str) -> Any:
-        """What the leader's kind was given."""
+        """What the leader's kind was given.
+
+        Raises:
+            JobError: nothing; the leader heard the same.
+        """
         while (what, asked) not in self._given:
             self._keep(self._next())
-        return ANSWERS[what].validate_python(self._given[what, asked])
+        given = self._given[what, asked]
+        if "refused" in given:
+            raise JobError(*given["refused"])
+        return ANSWERS[what].validate_python(given["value"])
 
     def say(self, **told: Any) -> None:
         """Tell the leader."""
@@ -84,7 +92,7 @@ class Leader:
 
     def _keep(self, order: dict[str, Any]) -> None:
         what, asked = order["given"]
-        self._given[what, asked] = order["value"]
+        self._given[what, asked] = order
 
 
 class MateContext:
@@ -120,6 +128,11 @@ class MateContext:
     def resident(self, key: str, load: Callable[[], T], size: int | None = None) -> T:  # noqa: ARG002 - one job only
         """Loaded for this job."""
         return load()
+
+    @property
+    def search(self) -> NoReturn:
+        """No training asks for it."""
+        raise NotImplementedError
 
     def feedback(self, since: "datetime | None" = None) -> "list[Judged]":
         """No training reads it."""

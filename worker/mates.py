@@ -18,6 +18,8 @@ from pydantic import TypeAdapter
 
 from shared import kinds
 from shared.dataset import DatasetSource
+from shared.errors import JobError
+from shared.kinds.training_params import Training
 from shared.library import ModelSource
 from worker.context import InputFile, JobContext
 from worker.devices import Device
@@ -43,7 +45,7 @@ _SILENT = "it no longer answers"
 @contextmanager
 def helped(attempt: "Attempt", device: Device) -> Iterator[JobContext]:
     """The context of a job; a training on a device group has the group's other processes."""
-    if device.members == 1 or not kinds.trains(attempt.job.kind):
+    if device.members == 1 or not issubclass(kinds.params_class(attempt.job.kind), Training):
         yield attempt
         return
     mates = Mates(attempt, device)
@@ -65,7 +67,12 @@ class _Door:
             return found
 
         def told(asked: str) -> Any:
-            answer = found(asked)
+            try:
+                answer = found(asked)
+            except JobError as error:
+                # A kind may go on without it, and then the others are to, too.
+                self.mates.refuse(name, asked, error)
+                raise
             self.mates.answer(name, asked, answer)
             return answer
 
@@ -112,6 +119,10 @@ class Mates:
     def answer(self, what: str, asked: str, answer: Any) -> None:
         """Let the others know what the kind was given."""
         self.tell({"given": [what, asked], "value": ANSWERS[what].dump_python(answer, mode="json")})
+
+    def refuse(self, what: str, asked: str, error: JobError) -> None:
+        """Let the others know what the kind was not given."""
+        self.tell({"given": [what, asked], "refused": [error.code, str(error)]})
 
     def orders(self) -> Iterator[Mapping[str, Any]]:
         """Nobody orders the leader about."""
