@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -24,6 +24,8 @@ NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "
 _EDGE = 2
 #: Pictures that the trainings are given; and that the judge learns from, which are others.
 LEARNED, JUDGED = 11_000, 24_000
+#: Real pictures that samples are compared with: as many as there are samples.
+_SEEN = 600
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,13 @@ class Fashion:
                 packed.writestr(f"{NAMES[name]}/{number:05}.png", file.getvalue())
         return path
 
+    def as_small(self, side: int) -> dict[str, float]:
+        """What the judge says of real test pictures that were made that small, as a training at that size sees them."""
+        images = [Image.fromarray(edged(each)) for each in self.test_pictures[:_SEEN]]
+        small = plain([ImageOps.fit(each, (side, side), Image.Resampling.LANCZOS) for each in images])
+        scores = self.judge.scores(small, torch.from_numpy(self.test_classes[:_SEEN]).long())
+        return {f"real_{name}": scores[name] for name in ("accuracy", "distance", "spread")}
+
     @cached_property
     def judge(self) -> "Judge":
         """Who reads classes: trained here, on pictures that no training was given."""
@@ -69,7 +78,6 @@ class Judge:
     network: nn.Module
     accuracy: float
     real: Tensor
-    apart: float
 
     @classmethod
     def trained(cls, fashion: Fashion) -> "Judge":
@@ -91,10 +99,10 @@ class Judge:
             optimiser.step()
             schedule.step()
         network.eval()
-        made = cls(network, 0.0, torch.empty(0), 0.0)
+        made = cls(network, 0.0, torch.empty(0))
         read, real = made.read(torch.from_numpy(fashion.test_pictures))
         accuracy = (read == torch.from_numpy(fashion.test_classes)).float().mean().item()
-        return cls(network, accuracy, real, frechet(made.read(pictures[:500])[1], real))
+        return cls(network, accuracy, real)
 
     @torch.inference_mode()
     def read(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,10 +127,9 @@ def edged(picture: np.ndarray) -> np.ndarray:
     return np.pad(picture, [(0, 0)] * (picture.ndim - 2) + [(_EDGE, _EDGE)] * 2)
 
 
-def plain(images: Sequence[bytes]) -> Tensor:
-    """Pictures of files, 32 × 32 or smaller, as bytes [N, 28, 28]: without the edge."""
-    read = [Image.open(io.BytesIO(each)).convert("L") for each in images]
-    large = [each.resize((32, 32), Image.Resampling.BICUBIC) if each.width < 32 else each for each in read]
+def plain(images: Sequence[Image.Image]) -> Tensor:
+    """Pictures of 32 × 32 or smaller as bytes [N, 28, 28]: enlarged, and without the edge."""
+    large = [each.resize((32, 32), Image.Resampling.BICUBIC) if each.width < 32 else each for each in images]
     return torch.stack([torch.from_numpy(np.array(each)[_EDGE:-_EDGE, _EDGE:-_EDGE]) for each in large])
 
 
