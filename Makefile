@@ -8,7 +8,7 @@ SETUPTOOLS := $(shell grep '^setuptools==' constraints.txt)
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: browser help install install-test up demo test check format bench gallery clean
+.PHONY: browser help install install-test up demo test check format bench reference gallery clean
 
 help: ## Show this list
 	@echo "Atelier: a self-hosted generative-AI workshop."; echo
@@ -43,8 +43,11 @@ format: $(VENV)/.test-ready ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.test-ready ## Measure: JSON lines, each figure against a floor of the same run
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.test-ready ## Measure: JSON lines, each figure against a floor of the same run (ONLY="training jobs": some)
+	@$(BIN)/python -m benchmarks $(ONLY)
+
+reference: $(VENV)/.test-ready ## Train what others have published, and print both results (DATA=folder, ONLY="letters vae")
+	@$(BIN)/python -m benchmarks.reference $(ONLY) $(if $(DATA),--data "$(DATA)")
 
 gallery: $(VENV)/.test-ready ## Make one example of everything anew, into docs/gallery
 	@$(BIN)/python -m benchmarks.gallery

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: JSON lines, one a figure."""
+"""`python -m benchmarks [NAME ...]`: JSON lines, one a figure. `training` is all whose names begin so."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import batch, finishing, loading, pages, pictures, queue, sounds, submit, texts
+from benchmarks import batch, finishing, killing, loading, pages, pictures, queue, sounds, submit, texts, training
 from benchmarks.installation import Installation, installation
 
 BENCHMARKS: dict[str, Callable[[Installation], Iterator[dict[str, object]]]] = {
@@ -27,14 +27,23 @@ BENCHMARKS: dict[str, Callable[[Installation], Iterator[dict[str, object]]]] = {
     "finishing": finishing.finishing,
     "residency": loading.residency,
     "lora": loading.lora,
+    "training-steps": training.steps,
+    "training-packing": training.packing,
+    "training-checkpoints": training.checkpoints,
+    "training-killed": killing.killed,
 }
 
 
 def main() -> None:
     """Run the named benchmarks, each in an installation and a process of its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, []], help="which; all by default")
-    names = parser.parse_args().name or list(BENCHMARKS)
+    parser.add_argument("name", nargs="*", help=f"which, or how it begins; all by default: {', '.join(BENCHMARKS)}")
+    asked = parser.parse_args().name
+    names = [
+        name for name in BENCHMARKS if not asked or any(name == each or name.startswith(f"{each}-") for each in asked)
+    ]
+    if not names:
+        parser.error(f"there is no benchmark {' '.join(asked)}")
     if len(names) > 1:
         # What one leaves in memory, and the pulse of its worker, would be in the next one's figures.
         raise SystemExit(max(_alone(name) for name in names))

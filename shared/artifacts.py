@@ -83,10 +83,16 @@ def replace_checkpoint(connection: Connection, job: Job, checkpoint: NewArtifact
 
 
 def checkpoint(db: Database, job_id: str, name: str) -> Artifact | None:
-    """What any attempt of this job stored under this file name, if one did."""
-    same = (artifacts.c.job_id == job_id) & _CHECKPOINT & (artifacts.c.name == name)
+    """What any attempt of this job stored under this file name, if one did; else what the job that it retries did."""
+    line = select(jobs.c.id, jobs.c.parent_id, literal(0).label("back")).where(jobs.c.id == job_id).cte(recursive=True)
+    line = line.union_all(
+        select(jobs.c.id, jobs.c.parent_id, line.c.back + 1).where(
+            jobs.c.id == line.c.parent_id, jobs.c.state == JobState.FAILED
+        )
+    )
+    same = select(*artifacts.c).join(line, line.c.id == artifacts.c.job_id).where(_CHECKPOINT, artifacts.c.name == name)
     with db.begin() as connection:
-        row = connection.execute(select(*artifacts.c).where(same)).mappings().one_or_none()
+        row = connection.execute(same.order_by(line.c.back).limit(1)).mappings().one_or_none()
     return artifact_from(row) if row is not None else None
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from shared import artifacts, costs, datasets, dependencies, transitions, versions
+from shared import artifacts, costs, datasets, dependencies, kinds, searches, transitions, trials, versions
 from shared.db import Database
 from shared.job import Job, JobState, Progress, Wish, job_from
 from shared.records import jobs
 from shared.text import clean
 from shared.transitions import MAX_CRASHES
+from shared.trials import Choice
 
 MAX_FAILURES = 3
 """A job that raised this often has failed."""
@@ -59,7 +60,7 @@ def pulse(
     db: Database, job: Job, lease_s: float, progress: Progress | None = None, metrics: dict[str, float] | None = None
 ) -> PulseReply:
     """Renew the lease, write progress if there is news, and read what the owner asks for: one UPDATE."""
-    given: dict[str, Any] = _held(job) | {"lease_s": lease_s}
+    given: dict[str, Any] = transitions.fence(job) | {"lease_s": lease_s}
     statement = transitions.HOLD
     if progress is not None:
         statement, given = (
@@ -80,7 +81,7 @@ def checkpoint(db: Database, job: Job, new: artifacts.NewArtifact) -> bool:
         False where the attempt no longer owns the job; the checkpoint before stays.
     """
     with db.begin() as connection:
-        if connection.execute(transitions.ADVANCE, _held(job)).first() is None:
+        if connection.execute(transitions.ADVANCE, transitions.fence(job)).first() is None:
             return False
         artifacts.replace_checkpoint(connection, job, new)
     return True
@@ -95,11 +96,13 @@ def finish(
     metrics: dict[str, float],
     model_version: str | None = None,
     made_with: dict[str, str] | None = None,
+    chosen: Choice | None = None,
     ring: Callable[..., None] | None = None,
 ) -> JobState | None:
     """running -> succeeded with its artifacts, in one transaction, which also wakes the jobs that waited for it.
 
-    `ring` is told after the commit which pools have new work by that. Safe to repeat when a COMMIT's answer was lost. A
+    `ring` is told after the commit which pools have new work by that. With what a search has `chosen` the best model of
+    its trials enters the library. Safe to repeat when a COMMIT's answer was lost. A
     cancel that came first wins.
 
     Returns:
@@ -112,16 +115,21 @@ def finish(
         "new_made_with": made_with,
     }
     with db.begin() as connection:
-        ended = transitions.follow(connection, transitions.SUCCEED, _held(job) | result)
+        ended = transitions.follow(connection, transitions.SUCCEED, transitions.fence(job) | result)
         if ended is not None:
+            # Before the library is touched: the end of its search goes the same way.
+            called = trials.follow_end(connection, [ended])
             ids = artifacts.insert_all(connection, job, outputs)
             for artifact_id, made in zip(ids, outputs, strict=True):
-                if made.role == "model" and "name" in made.meta:
+                # The model of a trial waits until its search has chosen.
+                if made.role == "model" and "name" in made.meta and job.searched_by is None:
                     versions.enter(connection, job, artifact_id, made)
                 elif made.role == "dataset":
                     datasets.enter(connection, job, artifact_id, made)
-            pools = dependencies.follow_end(connection, [ended])
-            _settle(connection, [job.id], learn=True)
+            if chosen is not None:
+                searches.conclude(connection, job, chosen)
+            pools = [*dependencies.follow_end(connection, [ended]), *called]
+            _settle(connection, [job.id], learn=not kinds.searches(job.kind))
     if ended is not None:
         if ring is not None and pools:
             ring(*pools)
@@ -178,7 +186,7 @@ def reclaim(db: Database, device: str, worker_id: str) -> SweepReport:
 
 def rewrite(db: Database, job: Job, params: dict[str, Any], title: str) -> bool:
     """Write down what a running job's placeholders stand for; False where the attempt no longer owns it."""
-    given = _held(job) | {"new_params": params, "new_title": title}
+    given = transitions.fence(job) | {"new_params": params, "new_title": title}
     with db.begin() as connection:
         return connection.execute(transitions.REWRITE, given).first() is not None
 
@@ -186,6 +194,7 @@ def rewrite(db: Database, job: Job, params: dict[str, Any], title: str) -> bool:
 def sweep(db: Database) -> SweepReport:
     """Put back, or end, every job whose lease ran out; any number of sweeps at a time is safe."""
     dependencies.repair(db)
+    trials.forsake(db)
     return _recover(db, transitions.SWEEP, {}, "its worker stopped answering")
 
 
@@ -203,6 +212,7 @@ def _recover(
         gone = transitions.follow_all(connection, cancelled, given)
         dead = transitions.follow_all(connection, poisoned, given | error, {"code": "poison", "reason": why})
         back = transitions.follow_all(connection, stalled, given, {"reason": why})
+        trials.follow_end(connection, [*gone, *dead])
         dependencies.follow_end(connection, [*gone, *dead])
         _settle(connection, [row["id"] for row in (*gone, *dead, *back)])
         pools = connection.execute(transitions.POOLS_WITH_WORK).scalars().all()
@@ -219,18 +229,14 @@ def _leave(
 ) -> bool:
     """End this attempt by an arrow; False where its guard did not hold."""
     with db.begin() as connection:
-        left = transitions.follow(connection, arrow, _held(job) | (given or {}), event)
+        left = transitions.follow(connection, arrow, transitions.fence(job) | (given or {}), event)
         if left is None:
             return False
+        trials.follow_end(connection, [left])
         dependencies.follow_end(connection, [left])
         artifacts.insert_all(connection, job, logs or [])
         _settle(connection, [job.id])
     return True
-
-
-def _held(job: Job) -> dict[str, Any]:
-    """The fence: what the worker of this attempt must show."""
-    return {"job": job.id, "held_attempt": job.attempt, "held_worker": job.worker_id}
 
 
 def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False) -> None:

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from shared.job import JobState
-from shared.transitions import BATCH_BEHIND_S, BATCH_STEP_S, PRIORITY_STEP_S
+from shared.new_rows import BATCH_BEHIND_S, BATCH_STEP_S, PRIORITY_STEP_S
 
 _COPIED = (
     "id", "owner_id", "kind", "params", "title", "state", "priority", "rank", "pool", "device_pin", "model", "seed",

@@ -10,6 +10,7 @@ from shared import dependencies, transitions
 from shared.batch_copy import LOG_SUBMITTED, SUBMIT_MANY
 from shared.ids import new_id
 from shared.job import JobState
+from shared.new_rows import RETRY_MANY
 from shared.owners import Owner
 from shared.records import jobs
 from shared.room import make_room
@@ -71,5 +72,5 @@ def retry_many(connection: Connection, owner: Owner, batch_id: str, states: Coll
     if ended:
         make_room(connection, owner, len(ended))
         fresh = [new_id("job") for _ in ended]
-        connection.execute(transitions.RETRY_MANY, {"ended": list(ended), "fresh": fresh})
+        connection.execute(RETRY_MANY, {"ended": list(ended), "fresh": fresh})
     return len(ended)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from shared import attempts, costs, kinds
+from shared import attempts, costs, devices, kinds
 from shared.db import Database
 from shared.job import Job
 
@@ -72,7 +72,10 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
 
 
 def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
-    """Whether a job that somebody waits for could run if this one, which trains, made room on its device."""
+    """Whether a job that somebody waits for could run if this one, which trains, made room on its device.
+
+    Where several trainings could make room, as many are to do so as there are such jobs: those last in line.
+    """
     given = {"pools": list(pools), "kinds": list(kinds.names()), "training": list(kinds.training()), "job": job.id}
     with db.begin() as connection:
         return bool(connection.execute(_AWAITED, given).scalar_one())
@@ -129,14 +132,28 @@ _INTERACTIVE = f"{_ELIGIBLE} and batch_id is null and kind <> all(:training)"
 _URGENT = text(_HEADS_SQL.format(eligible=_INTERACTIVE)).bindparams(heads=1, unknown=costs.UNKNOWN_S)
 _AWAITED = text(
     f"""
-    select exists (
-        select from jobs join owners on owners.id = jobs.owner_id
+    with waiting as (
+        select jobs.pool from jobs join owners on owners.id = jobs.owner_id
         where {_INTERACTIVE} and run_at < now() - make_interval(secs => :patience)
           and (select count(*) from jobs as others
                where others.owner_id = owners.id and others.state = 'running' and others.id <> :job) < cap_running
+    ), first as (
+        select others.id from jobs as others join devices on devices.id = others.device, jobs as this
+        where this.id = :job and others.state = 'running' and others.kind = any(:training)
+          and not others.cancel_requested and (others.rank, others.id) > (this.rank, this.id)
+          and devices.state in ('idle', 'busy') and heartbeat_at > now() - make_interval(secs => :alive)
+          and exists (
+              select from waiting where waiting.pool in (devices.id, devices.pool)
+              or waiting.pool = 'io' and devices.pool = 'cpu'
+              or waiting.pool = 'accelerated' and devices.pool = case when exists (
+                  select from devices as gpus
+                  where gpus.pool = 'gpu' and gpus.heartbeat_at > now() - make_interval(secs => :gpu_memory)
+              ) then 'gpu' else 'cpu' end)
     )
+    select (select count(*) from waiting) > (select count(*) from first)
     """  # noqa: S608 - both parts are constants
-).bindparams(patience=PATIENCE_S)
+).bindparams(patience=PATIENCE_S, alive=devices.ALIVE_S, gpu_memory=devices.GPU_MEMORY_S)
+"""More wait than there are trainings behind this one that will make room, each on a device that takes such a job."""
 
 _CHARGE = text(
     """

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from shared import artifacts
+from shared import artifacts, search_space
 from shared.archives import unpack_dataset
 from shared.artifacts import NewArtifact
 from shared.dataset import Dataset, DatasetSource, DatasetVersion
@@ -21,6 +21,7 @@ from shared.errors import Conflict, Invalid, JobError, NotFound
 from shared.ids import new_id
 from shared.job import Job, JobState
 from shared.kinds.params import Params
+from shared.kinds.search_hyperparameters import SearchHyperparameters
 from shared.records import artifacts as artifact_rows
 from shared.records import dataset_versions, datasets, jobs
 from shared.storage import Storage
@@ -85,6 +86,9 @@ class Datasets:
         Raises:
             Invalid: the owner has no such dataset, or it is of another format.
         """
+        if isinstance(params, SearchHyperparameters):
+            with search_space.within("params"):
+                return search_space.with_base(params, self.pin(search_space.base_of(params)))
         declared = type(params).dataset_formats()
         named = {field: ref for field in declared if field not in but and (ref := getattr(params, field)) is not None}
         pinned = {field: self.pinned(ref, declared[field], field) for field, ref in named.items()}
@@ -212,4 +216,4 @@ def _needed_by(connection: Connection, owner_id: str, refs: Sequence[str]) -> st
     return connection.execute(query).scalar_one_or_none()
 
 
-_NAMED: ColumnElement[Any] = literal_column("'$.* ? (@ == $refs[*])'::jsonpath")
+_NAMED: ColumnElement[Any] = literal_column("'$.** ? (@ == $refs[*])'::jsonpath")

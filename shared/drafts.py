@@ -25,7 +25,8 @@ class Placement:
 def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
     """The columns of a job's row that params and placement decide, under a fresh id. Without a seed one is drawn."""
     # What is fixed by the administrator is kept as it will be done, not as the kind has it by default.
-    asked = params.model_dump(mode="json", exclude_none=True) | kinds.fixed(kind)
+    asked = _asked(params) | kinds.fixed(kind)
+    seed = asked.get("seed")
     return {
         "id": new_id("job"),
         "kind": kind,
@@ -35,7 +36,7 @@ def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
         "pool": pool_of(type(params), placement),
         "device_pin": placement.device,
         "model": params.affinity(),
-        "seed": asked.get("seed", random.getrandbits(53)),
+        "seed": random.getrandbits(53) if seed is None else seed,
         "time_limit_s": placement.time_limit_s or type(params).time_limit_s,
     }
 
@@ -44,6 +45,16 @@ def title_of(params: Params) -> str:
     """What lists show of a job; an ellipsis ends what is cut."""
     told = params.headline()
     return told if len(told) <= MAX_TITLE else f"{told[: MAX_TITLE - 1]}…"
+
+
+def _asked(params: Params) -> dict[str, Any]:
+    """The params as they are kept: nothing where nothing was asked for, but where that is not what a field begins as.
+
+    A training without a base, for one, begins from nothing; left out, it would get the base that its kind begins with.
+    """
+    fields = type(params).model_fields.items()
+    emptied = {name: None for name, field in fields if getattr(params, name) is None and field.default is not None}
+    return params.model_dump(mode="json", exclude_none=True) | emptied
 
 
 def pool_of(declared: type[Params], placement: Placement) -> str:

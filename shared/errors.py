@@ -179,5 +179,13 @@ class StoodAside(BaseException):
     """The job makes room; a later attempt goes on from its checkpoint."""
 
 
+class AwaitsTrials(BaseException):
+    """The search waits for its trials, in the queue; a later attempt goes on."""
+
+
+class Pruned(BaseException):
+    """The trial is given up: those before it did better by then."""
+
+
 class Superseded(BaseException):
     """Another attempt owns this job now."""

@@ -89,6 +89,9 @@ def page(
         query = query.where(jobs.c.model == model)
     if search:
         query = query.where(_matches(search))
+    elif role == "output":
+        # The best of a search is enough to see; who looks for one of its trials finds it.
+        query = query.where(jobs.c.searched_by.is_(None))
     if before is not None:
         query = query.where(artifacts.c.id < first_id("art", before))
     if cursor is not None:
@@ -110,6 +113,7 @@ def newer(db: Database, owner_id: str, than: str, limit: int = 100) -> int:
             artifacts.c.role == "output",
             _begins(SEEN),
             jobs.c.kind.not_in(kinds.without_works()),
+            jobs.c.searched_by.is_(None),
         )
     )
     with db.begin() as connection:

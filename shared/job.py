@@ -91,6 +91,9 @@ class Job:
     #: What a running training is asked to do; and whether it is queued but held back until somebody resumes it.
     wish: Wish | None = None
     held: bool = False
+    #: The search that it is a trial of, and its number there, from 1.
+    searched_by: str | None = None
+    trial: int | None = None
 
     @property
     def done(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import Connection, select
 
-from shared import artifacts, dependencies, kinds, library, transitions, versions
+from shared import artifacts, dependencies, kinds, library, search_space, transitions, trials, versions
 from shared.datasets import Datasets
 from shared.db import Database
 from shared.drafts import Placement, draft
@@ -28,12 +28,13 @@ from shared.ids import is_id, new_ids
 from shared.inputs import Inputs
 from shared.job import MAX_TIME_LIMIT_S, Job, JobState, Progress, job_from
 from shared.kinds.params import Params
+from shared.kinds.search_hyperparameters import SearchHyperparameters
 from shared.kinds.training_params import Training
+from shared.new_rows import PRIORITY_STEP_S, SUBMIT
 from shared.owners import Owner
 from shared.placeholders import placeholders
 from shared.records import devices, jobs
 from shared.room import Room
-from shared.transitions import PRIORITY_STEP_S
 
 _room = Room()
 
@@ -93,15 +94,16 @@ def submit(
         "run_at": run_at,
     }
     cap = _room.cap_to_check(db, owner)
-    made = _behind(db, owner, row, depends_on, cap) if depends_on else db.one(transitions.SUBMIT, given(row, cap))
+    made = _behind(db, owner, row, depends_on, cap) if depends_on else db.one(SUBMIT, given(row, cap))
     if made is None:
         return Submitted(_earlier(db, owner, row), created=False)
     return Submitted(_new_job(row, *made), created=True)
 
 
 def given(row: dict[str, Any], cap: int | None) -> dict[str, Any]:
-    """A drafted row as `transitions.SUBMIT` takes it; with a cap only where fewer jobs of the owner wait."""
-    return row | {"params": to_json(row["params"]).decode(), "priority_step": PRIORITY_STEP_S, "cap": cap}
+    """A drafted row as `SUBMIT` takes it; with a cap only where fewer jobs of the owner wait."""
+    more = {"params": to_json(row["params"]).decode(), "priority_step": PRIORITY_STEP_S, "cap": cap}
+    return {"searched_by": None, "trial": None} | row | more
 
 
 def check(db: Database, owner_id: str, params: Params, device: str | None = None) -> None:
@@ -118,6 +120,10 @@ def check(db: Database, owner_id: str, params: Params, device: str | None = None
         for adapter in getattr(params, name) or ():
             library.check(db, owner_id, adapter.model, task, name)
     Inputs(db, owner_id).check(params)
+    if isinstance(params, SearchHyperparameters):
+        # A search is checked by its first trial; in its form that is one field.
+        with search_space.within("params"):
+            check(db, owner_id, search_space.check(params))
     Datasets(db, owner_id).pin(params)
     if isinstance(params, Training):
         versions.check_name(db, owner_id, params.name)
@@ -137,9 +143,14 @@ def cancel(db: Database, owner_id: str, job_id: str) -> Job:
             row = transitions.follow(connection, arrow, {"job": job_id, "owner": owner_id})
             if row is not None:
                 dependencies.follow_end(connection, [row])
+                trials.follow_end(connection, [row])
                 artifacts.drop_checkpoints(connection, [job_id])
-                return job_from(row)
-        job = _owned(connection, owner_id, job_id)
+                job = job_from(row)
+                break
+        else:
+            job = _owned(connection, owner_id, job_id)
+    if kinds.searches(job.kind):
+        trials.forsake(db)
     if job.state in {JobState.SUCCEEDED, JobState.FAILED}:
         raise Conflict(f"This job has already {job.state}; there is nothing left to cancel.", code="already_finished")
     return job
@@ -165,6 +176,8 @@ def retry(
         raise Conflict(f"This job is still {old.state}; cancel it first, or wait for its end.", code="not_finished")
     # What has been fixed since is not asked for again.
     asked = {name: value for name, value in old.params.items() if name not in kinds.fixed(old.kind)}
+    if "seed" in kinds.params_class(old.kind).model_fields and artifacts.has_checkpoint(db, old.id):
+        asked["seed"] = old.seed  # it goes on from there, with the same dice
     return submit(
         db,
         owner,
@@ -213,7 +226,7 @@ def _behind(
         states = dependencies.hold(connection, owner.id, wanted)
         row["waits"] = dependencies.must_wait(states, wanted)
         row["id"] = new_ids("job", 1, behind=max(wanted))[0]
-        made = connection.exec_driver_sql(transitions.SUBMIT, given(row, cap)).one_or_none()
+        made = connection.exec_driver_sql(SUBMIT, given(row, cap)).one_or_none()
         if made is not None:
             dependencies.write(connection, {row["id"]: wanted})
     return (made[0], made[1]) if made is not None else None

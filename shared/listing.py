@@ -78,17 +78,23 @@ def page(
     model: str | None = None,
     search: str | None = None,
     batch_id: str | None = None,
+    searched_by: str | None = None,
+    trials: bool = True,
     before: datetime | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page:
     """The owner's jobs that fit every given filter, newest first; `search` looks in titles and ids.
 
-    `before` leaves out what was submitted at that moment or later.
+    `before` leaves out what was submitted at that moment or later; without `trials` those of searches are left out.
     """
     cursors.check(cursor)
     limit = max(1, min(limit, MAX_PAGE))
     wanted = [_mine(owner_id), *_filters(states, kind, model, search, batch_id)]
+    if searched_by is not None:
+        wanted.append(jobs.c.searched_by == searched_by)
+    if not trials:
+        wanted.append(jobs.c.searched_by.is_(None))
     if cursor is not None:
         wanted.append(jobs.c.id < cursor)
     if before is not None:

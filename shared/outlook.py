@@ -13,8 +13,8 @@ from shared.costs import waiting
 from shared.db import Database
 from shared.devices import serving
 from shared.job import JobState
+from shared.new_rows import PRIORITY_STEP_S
 from shared.records import costs, devices, jobs
-from shared.transitions import PRIORITY_STEP_S
 
 MOST_AHEAD = 1000
 """So many jobs are counted; of a longer line it is enough to know that it is long."""

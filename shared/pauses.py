@@ -6,7 +6,7 @@ The last wish counts. The arrows are in `shared.transitions`. Knows neither the 
 
 from typing import Literal
 
-from shared import artifacts, kinds, listing, transitions
+from shared import artifacts, kinds, listing, transitions, trials
 from shared.db import Database
 from shared.errors import Conflict
 from shared.job import Job, JobState, job_from
@@ -54,7 +54,11 @@ def _check(db: Database, job: Job, asked: Asked) -> None:
         raise Conflict(told, code="already_finished")
     if job.cancel_requested:
         raise Conflict("This job is being cancelled already.", code="being_cancelled")
-    if asked == "keep" and job.state is JobState.QUEUED and not artifacts.has_checkpoint(db, job.id):
+    if asked == "keep" and job.state is JobState.QUEUED and kinds.searches(job.kind):
+        if not trials.any_model(db, job.id):
+            told = "No trial of this search is done yet, so there is nothing to keep. Cancel it instead."
+            raise Conflict(told, code="nothing_to_keep")
+    elif asked == "keep" and job.state is JobState.QUEUED and not artifacts.has_checkpoint(db, job.id):
         told = "This training has no checkpoint yet, so there is nothing to keep. Cancel it instead."
         raise Conflict(told, code="nothing_to_keep")
 

@@ -133,6 +133,7 @@ workflows = Table(
 
 _ELIGIBLE = "state = 'queued' and not waits"
 _WISH = "wish is null or (wish = 'pause' and state = 'running') or (wish = 'keep' and state in ('queued','running'))"
+_TRIAL_OPEN = "searched_by is not null and finished_at is null"
 _RETRIED = "batch_id is not null and parent_id is not null"
 
 jobs = Table(
@@ -185,6 +186,9 @@ jobs = Table(
     # What a running training is asked to do at the end of a step; and whether a queued one is held back until resumed.
     Column("wish", Text),
     Column("held", Boolean, nullable=False, server_default=text("false")),
+    # The search that the job is a trial of, and its number there, from 1.
+    Column("searched_by", ForeignKey("jobs.id", ondelete="SET NULL")),
+    Column("trial", Integer),
     Column("idempotency_key", Text),
     Column("fingerprint", Text),
     Column("revision", BigInteger, nullable=False, server_default="0"),
@@ -214,6 +218,9 @@ jobs = Table(
     Index("ix_jobs_batch", "batch_id", "batch_index", "id", postgresql_where=text("batch_id is not null")),
     Index("ix_jobs_workflow", "workflow_id", "id", postgresql_where=text("workflow_id is not null")),
     Index("ix_jobs_waits", "id", postgresql_where=text("waits")),
+    # However often a search is taken up again, no trial of it has a twin.
+    Index("uq_jobs_trial", "searched_by", "trial", unique=True, postgresql_where=text("searched_by is not null")),
+    Index("ix_jobs_trials_open", "searched_by", postgresql_where=text(_TRIAL_OPEN)),
 )
 
 # Which jobs must succeed before a job may start. A need is older than whoever needs it, so there is no circle.

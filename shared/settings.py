@@ -64,6 +64,10 @@ class Settings(BaseSettings):
         None, validation_alias=_named("ATELIER_SIGNING_KEY"), description="A file with a key and its certificates."
     )
 
+    # The names that its own package knows them by.
+    wandb_api_key: str | None = Field(None, validation_alias=_named("WANDB_API_KEY"), repr=False)
+    wandb_project: str = Field("atelier", validation_alias=_named("WANDB_PROJECT"))
+
     max_body_mb: int = Field(64, ge=1, validation_alias=_named("ATELIER_MAX_BODY_MB"))
     max_upload_mb: int = Field(512, ge=1, validation_alias=_named("ATELIER_MAX_UPLOAD_MB"))
     rate_per_minute: int = Field(1200, ge=1, validation_alias=_named("ATELIER_RATE_PER_MINUTE"))
@@ -80,7 +84,7 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("storage_url", "api_key", "public_url", "text_classifier")
+    @field_validator("storage_url", "api_key", "public_url", "text_classifier", "wandb_api_key")
     @classmethod
     def _blank_is_unset(cls, value: str | None) -> str | None:
         return value or None

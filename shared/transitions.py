@@ -23,72 +23,20 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     text,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from shared.job import JobState
+from shared.job import Job, JobState
 from shared.records import artifacts, dependencies, events, jobs
 
 MAX_CRASHES = 2
 """A job that took this many workers down with it is poison."""
 
-PRIORITY_STEP_S = 60.0
-"""A job of priority p overtakes one of p - 1 that was submitted up to this much earlier, and no more."""
-
-BATCH_BEHIND_S = 86_400.0
-"""A batch's jobs stand behind every job that their owner submits singly until this much later: whoever waits for one
-answer does not wait for ten thousand others first. Between owners it changes nothing, since whose turn it is comes
-before rank."""
-
-BATCH_STEP_S = 1e-6
-"""Within a batch the jobs go by their number: each is this much behind the one before it."""
-
 _JSON = JSONB()
-
-SUBMIT = """
-with made as (
-    insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                      time_limit_s, parent_id, batch_id, batch_index, workflow_id, step, waits, needed,
-                      idempotency_key, fingerprint, run_at, rank)
-    select %(id)s, %(owner_id)s, %(kind)s, cast(%(params)s as jsonb), %(title)s, 'queued', %(priority)s, %(pool)s,
-           %(device_pin)s, %(model)s, %(seed)s, %(time_limit_s)s, %(parent_id)s, %(batch_id)s, %(batch_index)s,
-           %(workflow_id)s, %(step)s, %(waits)s, %(needed)s, %(idempotency_key)s, %(fingerprint)s, due.at,
-           extract(epoch from greatest(now(), due.at)) - %(priority)s * %(priority_step)s
-    from (select coalesce(cast(%(run_at)s as timestamptz), now()) as at) as due
-    where cast(%(cap)s as bigint) is null or not exists
-        (select from jobs where owner_id = %(owner_id)s and state = 'queued'
-         offset greatest(cast(%(cap)s as bigint), 1) - 1)
-    on conflict (owner_id, idempotency_key) where idempotency_key is not null do nothing
-    returning id, attempt, created_at, run_at
-), logged as (
-    insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made
-)
-select created_at, run_at from made
-"""
-"""One statement, and one round trip, for the way that every job takes: the row and its event, if there is room.
-
-In the driver's own form: on this hottest of paths SQLAlchemy's share would be the larger.
-"""
-
-RETRY_MANY = text(
-    """
-    with made as (
-        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                          time_limit_s, parent_id, batch_id, batch_index, rank)
-        select again.id, owner_id, kind, params, title, 'queued', priority, pool, device_pin, model,
-               coalesce(cast(params ->> 'seed' as bigint), cast(floor(random() * 9007199254740992) as bigint)),
-               time_limit_s, jobs.id, batch_id, batch_index,
-               extract(epoch from now()) - priority * :step + :behind + batch_index * :order
-        from unnest(cast(:ended as text[]), cast(:fresh as text[])) as again (ended, id) join jobs on jobs.id = ended
-        returning id, attempt
-    )
-    insert into events (job_id, attempt, type) select id, attempt, 'submitted' from made
-    """
-).bindparams(step=PRIORITY_STEP_S, behind=BATCH_BEHIND_S, order=BATCH_STEP_S)
-"""The same requests again, under fresh ids, each with the job that ended as its parent, at the same number."""
 
 
 def _arrow(event: str, where: ColumnElement[bool], change: dict[str, Any], *, count: bool = False) -> Select[Any]:
@@ -180,11 +128,15 @@ RESUME = (
     _arrow("resumed", _MINE & QUEUED & jobs.c.held, {"held": False, "run_at": _NOW_OR_LATER}),
     _arrow("resumed", _MINE & _RUNNING & ~jobs.c.cancel_requested & (jobs.c.wish == "pause"), {"wish": None}),
 )
-_LEARNED = exists().where(artifacts.c.job_id == jobs.c.id, artifacts.c.role == "checkpoint")
+_trial = jobs.alias("trial")
+_LEARNED = or_(
+    exists().where(artifacts.c.job_id == jobs.c.id, artifacts.c.role == "checkpoint"),
+    exists().where(_trial.c.searched_by == jobs.c.id, _trial.c.state == JobState.SUCCEEDED),
+)
 _UNKEPT = jobs.c.wish.is_distinct_from("keep")
 KEEP = (
     _arrow(
-        "keep_requested", _MINE & QUEUED & _UNKEPT & _LEARNED, {"wish": "keep", "held": False, "run_at": _NOW_OR_LATER}
+        "keep_requested", _MINE & QUEUED & _UNKEPT & _LEARNED, {"wish": "keep", "held": False, "run_at": func.now()}
     ),
     _arrow("keep_requested", _MINE & _RUNNING & _UNKEPT & ~jobs.c.cancel_requested, {"wish": "keep"}),
 )
@@ -245,6 +197,42 @@ RETRY = _arrow(
     _WAITING | {"failures": jobs.c.failures + 1, "run_at": _in("delay_s")} | _ERROR,
 )
 RELEASE = _arrow("released", _FENCE & ~jobs.c.cancel_requested, _WAITING)
+AWAIT = _arrow(
+    "awaits_trials",
+    _FENCE & ~jobs.c.cancel_requested,
+    _WAITING
+    | {
+        "progress": _given("progress"),
+        "metrics": _given("metrics"),
+        "run_at": _in("delay_s"),
+        "failures": 0,
+        "crashes": 0,
+    },
+)
+"""A search waits for its trials in the queue, not on a device. What it has found so far stays to be seen."""
+
+CALL_BACK = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("search"), jobs.c.finished_at.is_(None))
+    .values(run_at=func.least(jobs.c.run_at, func.now()))
+    .returning(jobs.c.pool)
+)
+"""A trial has ended, so its search is due. Whatever state it is in: one that is just about to wait must not miss it."""
+
+_search = jobs.alias("search")
+_OVER = _search.c.finished_at.is_not(None) | _search.c.cancel_requested
+_FORSAKEN = (
+    jobs.c.searched_by.is_not(None)
+    & jobs.c.finished_at.is_(None)
+    & exists().where(
+        _search.c.id == jobs.c.searched_by, _search.c.finished_at.is_not(None) | _search.c.cancel_requested
+    )
+)
+FORSAKE = (
+    _arrow("cancelled", _FORSAKEN & QUEUED, _NEVER_RAN),
+    _arrow("cancel_requested", _FORSAKEN & _RUNNING & ~jobs.c.cancel_requested, {"cancel_requested": True}),
+)
+"""The trials of a search that is over, or is being cancelled, are cancelled with it."""
 
 
 def _recovery(lost: ColumnElement[bool]) -> tuple[Select[Any], Select[Any], Select[Any]]:
@@ -274,6 +262,11 @@ POOLS_WITH_WORK = select(jobs.c.pool).where(READY, jobs.c.run_at <= func.now()).
 
 ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7310002)")
 """For what touches the rows of several owners: in turn, or two of them could wait for each other."""
+
+
+def fence(job: Job) -> dict[str, Any]:
+    """What the worker of this attempt must show."""
+    return {"job": job.id, "held_attempt": job.attempt, "held_worker": job.worker_id}
 
 
 def follow(

@@ -19,8 +19,12 @@ from shared.job import Job
 from shared.records import artifacts, model_versions, models
 
 _PINNED = re.compile(r"(?P<name>.+)@(?P<number>[1-9]\d{0,8})")
-_LINEAGE = ("task", "base", "trained_from", "dataset", "dataset_sha256")
-_FIGURES = ("before", "after", "judged_by", "less_is_better")
+_LINEAGE = ("task", "base", "trained_from", "trained_from_key", "dataset", "dataset_sha256", "made_with", "cost")
+_FIGURES = ("before", "after", "judged_by", "less_is_better", "rival", "regression", "watched")
+
+_SLACK = 0.02
+"""How much worse a new version may do on its regression set, as a share of what it is measured against: judging a few
+hundred rows is no more exact than that."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def enter(connection: Connection, job: Job, artifact_id: str, made: NewArtifact)
     version = {
         "artifact_id": artifact_id,
         "job_id": job.id,
-        "lineage": {key: meta[key] for key in _LINEAGE if meta.get(key)} | {"kind": job.kind, "params": job.params},
+        "lineage": {key: meta[key] for key in _LINEAGE if meta.get(key)}
+        | {"kind": job.kind, "params": job.params, "seed": job.seed},
         "figures": {key: meta[key] for key in _FIGURES if key in meta},
     }
     if model is None:
@@ -167,17 +172,39 @@ def _stand_for(connection: Connection, model_id: str, number: int) -> bool:
 
 
 def _better(connection: Connection, model: Row[Any], version: dict[str, Any]) -> bool:
-    """Whether a new version judges better than the one before on the same data, or else than its own beginning."""
-    figures, judged = version["figures"], version["figures"].get("judged_by")
-    now = figures.get("after", {}).get(judged)
+    """Whether a new version judges better than the one that stands, and has forgotten nothing.
+
+    Both were judged on the same data by the job, or else by chance; if neither, it is measured by its own beginning.
+    """
+    figures = version["figures"]
+    stands = select(model_versions).where(
+        model_versions.c.model_id == model.id, model_versions.c.number == model.version
+    )
+    than = _measured_against(version, connection.execute(stands).one())
+    judged, watched = figures.get("judged_by"), figures.get("watched")
+    now, before = figures.get("after", {}).get(judged), than.get(judged)
     if now is None:
         return False
-    mine = (model_versions.c.model_id == model.id) & (model_versions.c.number == model.version)
-    before = connection.execute(select(model_versions).where(mine)).one()
-    same_data = before.lineage.get("dataset_sha256") == version["lineage"].get("dataset_sha256")
-    same_figure = before.figures.get("judged_by") == judged
-    rival = before.figures if same_data and same_figure else None
-    than = rival["after"].get(judged) if rival else figures.get("before", {}).get(judged)
-    if than is None:
-        return True
-    return bool(now < than) if figures.get("less_is_better", True) else bool(now > than)
+    less = bool(figures.get("less_is_better", True))
+    if before is not None and (now >= before if less else now <= before):
+        return False
+    return watched is None or not _worse(figures["after"].get(watched), than.get(watched), less=less)
+
+
+def _measured_against(version: dict[str, Any], standing: Row[Any]) -> dict[str, float]:
+    """The figures of the version that stands on the new one's data, or else those of the new one's beginning."""
+    figures = version["figures"]
+    beginning: dict[str, float] = figures.get("before", {})
+    rival = figures.get("rival")
+    if rival and rival["number"] == standing.number:
+        return dict(rival["figures"])
+    same_data = standing.lineage.get("dataset_sha256") == version["lineage"].get("dataset_sha256")
+    if same_data and standing.figures.get("judged_by") == figures.get("judged_by"):
+        beginning = beginning | standing.figures.get("after", {})
+    return beginning
+
+
+def _worse(now: float | None, before: float | None, *, less: bool) -> bool:
+    if now is None or before is None:
+        return False
+    return now > before + _SLACK * abs(before) if less else now < before - _SLACK * abs(before)

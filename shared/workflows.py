@@ -17,6 +17,7 @@ from shared.errors import Conflict, Invalid
 from shared.ids import new_id, new_ids
 from shared.job import JobState
 from shared.jobs import given, used_for_another
+from shared.new_rows import SUBMIT
 from shared.owners import Owner
 from shared.records import workflows
 from shared.room import make_room
@@ -162,7 +163,7 @@ def _place(
             "waits": any(states.get(need) is not JobState.SUCCEEDED for need in needs[ids[name]]),
             "needed": name in used,
         }
-        connection.exec_driver_sql(transitions.SUBMIT, given(dict.fromkeys(_NOTHING) | row, None))
+        connection.exec_driver_sql(SUBMIT, given(dict.fromkeys(_NOTHING) | row, None))
         if not row["waits"]:
             pools.add(row["pool"])
     dependencies.write(connection, needs)

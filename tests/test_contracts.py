@@ -74,5 +74,5 @@ def test_wheels_of_little_known_publishers_are_pinned_by_hash(name: str) -> None
 
 def test_make_help_names_every_command() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("demo", "up", "test", "check", "bench", "clean"):
+    for target in ("demo", "up", "test", "check", "bench", "reference", "clean"):
         assert f"make {target} " in shown

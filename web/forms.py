@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from werkzeug.datastructures import MultiDict
 
-from shared import kinds
+from shared import kinds, search_space
 from shared.errors import FieldError
 from shared.kinds.params import SOME_FILE, Media
 from web import written
@@ -33,7 +33,7 @@ ACCEPTED = {
 }
 """What a browser offers to choose from for each medium; the server looks for itself."""
 
-_LINE_WIDGETS = {"textarea", "messages", "lines"}
+_LINE_WIDGETS = {"textarea", "messages", "lines", "json"}
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,9 @@ def params(kind: str, typed: Typed) -> dict[str, Any]:
                 found[name] = text.strip()
         elif widget == "switch":
             found[name] = text == "true"
+        elif widget == "json":
+            if text.strip():
+                found[name] = written.counted(text)
         elif widget == "lines":
             found[name] = [written.unescape(line) for line in text.split("\n") if line]
         elif text.strip() or (text and widget == "textarea"):
@@ -218,7 +221,7 @@ def lines(varied: Sequence[Any]) -> str:
 
 def can_vary(field: Field) -> bool:
     """Whether one line of text can stand for a value of this field."""
-    return field.widget not in {*written.ROWS, "lines"} and not field.fixed
+    return field.widget not in {*written.ROWS, "lines", "json"} and not field.fixed
 
 
 def _field(
@@ -277,6 +280,8 @@ def _choices(
             if value and all(choice.value != value for choice in found):
                 # What was asked for stays visible, with the error that says it is not there.
                 found.append(Choice(value, value))
+    elif hints.get("choices") == "training":
+        found = [Choice(kind, kinds.params_class(kind).title) for kind in search_space.searchable()]
     else:
         unit = f" {hints['unit']}" if "unit" in hints else ""
         found = [Choice(written.number(each), f"{written.choice(prop, each)}{unit}") for each in prop.get("enum", ())]

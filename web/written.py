@@ -1,5 +1,6 @@
 """How a form writes a kind's values as text, and how it reads them back. Knows no field and no page."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,6 +48,8 @@ def as_typed(widget: str, value: Any) -> str | list[Pair]:
         return [(number(row[first]), number(row.get(second, ""))) for row in value or ()]
     if widget == "lines":
         return "\n".join(escape(line) for line in value or ())
+    if widget == "json":
+        return "" if value is None else json.dumps(value, ensure_ascii=False, indent=1)
     return "" if value is None else number(value)
 
 
@@ -68,7 +71,7 @@ def value(schema: Mapping[str, Any], text: str) -> Any:
 
 
 def counted(text: Any) -> Any:
-    """A number that is written as one; what is none stays text, and is refused with its own words."""
+    """A number, or an object, that is written as one; what is none stays text, and is refused with its own words."""
     try:
         return from_json(text)
     except (TypeError, ValueError):

@@ -34,6 +34,7 @@ from worker.environment import environment
 from worker.finishing.finisher import Finished, Finisher
 from worker.points import Points
 from worker.residency import Residency
+from worker.trials import Pruning, Search
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class Attempt:
         self.job_id = job.id
         self.seed = job.seed
         self.device = torch_device
+        self.mates: None = None
         self.workdir = workdir
         self.outputs: list[NewArtifact] = []
         self.metrics: dict[str, float] = {}
@@ -74,6 +76,8 @@ class Attempt:
         self.wished: Wanted | Literal["leave"] | None = job.wish
         self.stood_aside_for: Wanted | Literal["leave"] | None = None
         self.points = Points(db, job)
+        self.search = Search(db, job.id)
+        self._pruning = Pruning(db, job, self.points)
         self._restored = False
         self._before: int | None = None
         self.began = time.monotonic()
@@ -91,14 +95,9 @@ class Attempt:
         """Say how far the job is, and hear whether to go on."""
         with self._lock:
             self.moved = time.monotonic()
-            self._progress = Progress(
-                done,
-                total,
-                clean(note),
-                clean(text[-MAX_LIVE_TEXT:]) if text else text,
-                *self._stepped(done, round(self.moved - self.began, 3)),
-                self._done_before(done),
-            )
+            written = clean(text[-MAX_LIVE_TEXT:]) if text else text
+            steps = self._stepped(done, round(self.moved - self.began, 3))
+            self._progress = Progress(done, total, clean(note), written, *steps, self._done_before(done))
             self._news = True
         self.check_cancelled()
 
@@ -109,6 +108,7 @@ class Attempt:
         name = clean(name)
         if step is not None:
             self.points.add(name, step, float(value))
+            self._pruning.note(name, step)
         with self._lock:
             self.metrics[name] = float(value)
             self._news = True
@@ -144,7 +144,9 @@ class Attempt:
         return path
 
     def wish(self) -> Wanted | None:
-        """What the pulse has heard last."""
+        """What the pulse has heard last; of a trial that does worse than those before it, to end."""
+        if self._pruning.gives_up():
+            return "prune"
         return "yield" if self.wished == "leave" else self.wished
 
     def step_aside(self) -> NoReturn:
@@ -166,6 +168,8 @@ class Attempt:
     def save_artifact(self, path: Path, role: Role = "output", media_type: str | None = None, **meta: Any) -> None:
         """Finish a file and keep it for the upload; a preview is uploaded and shown at once."""
         media_type = media_type or mimetypes.guess_type(path.name)[0] or _ANY_FILE
+        if role == "model":
+            meta = {**meta, "made_with": self.made_with}  # which the library keeps when the job is gone
         finished = self._finished(path, role, media_type, meta)
         new = self._saved(path, role, media_type, meta | finished.meta)
         new = replace(new, content_sha256=finished.content)

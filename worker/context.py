@@ -5,7 +5,7 @@ Kinds are written against this Protocol alone; who implements it (a worker, a te
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from shared.feedback import Judged
     from shared.job import Role
     from shared.library import ModelSource
+    from shared.trials import Choice, NewTrial, Trial
+    from worker.engines.training.together import Mates
 
 T = TypeVar("T")
 
-Wanted = Literal["pause", "keep", "yield"]
+Wanted = Literal["pause", "keep", "yield", "prune"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,22 @@ class InputFile:
     path: Path
     name: str
     media_type: str
+
+
+class Search(Protocol):
+    """What a search may do beside what any job may."""
+
+    def trials(self, metric: str) -> list[Trial]:
+        """The trials that it has submitted so far, by number, with this figure of each."""
+
+    def wait(self, new: Sequence[NewTrial], known: Sequence[Trial]) -> None:
+        """Submit these trials, and wait in the queue until another one ends than those that are known to have.
+
+        Ends this attempt; the next one begins from the start. Raises AwaitsTrials.
+        """
+
+    def choose(self, choice: Choice) -> None:
+        """Say which model enters the library when the search has succeeded."""
 
 
 class JobContext(Protocol):
@@ -45,7 +63,7 @@ class JobContext(Protocol):
 
     @property
     def device(self) -> str:
-        """`cpu`, or `cuda:0`: a worker sees one device only."""
+        """`cpu`, or `cuda:0`: of a group the first."""
 
     @property
     def lean(self) -> bool:
@@ -54,6 +72,10 @@ class JobContext(Protocol):
     @property
     def workdir(self) -> Path:
         """An empty folder of this attempt; it goes when the attempt ends."""
+
+    @property
+    def mates(self) -> Mates | None:
+        """The other processes of a device group, for a training; None on one device."""
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far the job is; `text` is what a text kind has written so far.
@@ -80,6 +102,7 @@ class JobContext(Protocol):
         """What a training is asked to do at the end of a step.
 
         `keep`: stop now, keep the best, succeed. `pause` and `yield`: store a checkpoint, then step aside.
+        `prune`: it is a trial that does worse than those before it; raise Pruned.
         """
 
     def step_aside(self) -> None:
@@ -109,3 +132,7 @@ class JobContext(Protocol):
 
     def feedback(self, since: datetime | None = None) -> list[Judged]:
         """What this job's owner said of results, oldest first."""
+
+    @property
+    def search(self) -> Search:
+        """The trials of this job, where it searches."""

@@ -4,7 +4,9 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from shared.devices import device_id
@@ -15,9 +17,10 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Device:
-    """What one worker process is pinned to: `cpu:0`, `cuda:1`, or a group such as `cuda:0+cuda:1`.
+    """What one worker process is pinned to: `cpu:0`, `cuda:1`, or a group such as `cuda:0+cuda:1` or `cpu:0+cpu:1`.
 
-    `memory` in bytes; `indices` are the machine's GPU numbers, made visible to the process before torch loads.
+    A training on a group has a process for each member; all other work is done by the first. `memory` in bytes;
+    `indices` are the machine's GPU numbers, made visible to the process before torch loads.
     """
 
     name: str
@@ -35,6 +38,11 @@ class Device:
     def slug(self) -> str:
         """A name fit for files and for Celery's node name."""
         return self.name.replace(":", "-").replace("+", "_")
+
+    @property
+    def members(self) -> int:
+        """How many devices it is: more than one of a group."""
+        return self.name.count("+") + 1
 
     @property
     def is_gpu(self) -> bool:
@@ -55,8 +63,8 @@ class Device:
         """Bytes of models that may stay resident: room is left for the computation itself."""
         if settings.memory_budget_gb is not None:
             return int(settings.memory_budget_gb * GIB)
-        # Of a group the first card's: that is where the engines put a model.
-        return int(self.memory / max(1, len(self.indices)) * (0.8 if self.is_gpu else 0.5))
+        # Of a group the first one's: that is where the engines put a model.
+        return int(self.memory / self.members * (0.8 if self.is_gpu else 0.5))
 
 
 def find_devices(wanted: tuple[str, ...] = ()) -> list[Device]:
@@ -67,28 +75,32 @@ def find_devices(wanted: tuple[str, ...] = ()) -> list[Device]:
     """
     gpus = _gpus()
     if not wanted:
-        return [*(_gpu_device((index,), gpus) for index in sorted(gpus)), _cpu(0)]
+        return [*(_gpu_device((index,), gpus) for index in sorted(gpus)), _cpu([0])]
     found = [_named(name, gpus) for name in _numbered(wanted)]
     if len({device.name for device in found}) < len(found):
         raise ValueError("A device is named twice. For more CPU slots say cpu:0,cpu:1.")
-    taken = [index for device in found for index in device.indices]
+    taken = [part for device in found for part in device.name.split("+")]
     if len(taken) != len(set(taken)):
-        raise ValueError("A GPU may belong to one worker only; one is named twice.")
+        raise ValueError("A GPU or a CPU slot may belong to one worker only; one is named twice.")
     return found
 
 
 def _numbered(wanted: tuple[str, ...]) -> list[str]:
     """The names with each bare `cpu` given the next free number."""
-    numbers = (number for number in range(len(wanted) + 1) if f"cpu:{number}" not in wanted)
-    return [f"cpu:{next(numbers)}" if name == "cpu" else name for name in wanted]
+    groups = [name.split("+") for name in wanted]
+    taken = {part for group in groups for part in group}
+    numbers = (number for number in count() if f"cpu:{number}" not in taken)
+    return ["+".join(f"cpu:{next(numbers)}" if part == "cpu" else part for part in group) for group in groups]
 
 
 def _named(name: str, gpus: dict[int, tuple[str, int]]) -> Device:
-    if name.startswith("cpu:") and name[4:].isdecimal():
-        return _cpu(int(name[4:]))
     parts = name.split("+")
+    if all(part.startswith("cpu:") and part[4:].isdecimal() for part in parts):
+        return _cpu([int(part[4:]) for part in parts])
     if not all(part.startswith("cuda:") and part[5:].isdecimal() for part in parts):
-        raise ValueError(f"{name!r} is not a device. Devices are cpu, cuda:0, or a group such as cuda:0+cuda:1.")
+        raise ValueError(
+            f"{name!r} is not a device. Devices are cpu, cuda:0, or a group such as cuda:0+cuda:1 or cpu+cpu."
+        )
     indices = tuple(int(part[5:]) for part in parts)
     missing = [index for index in indices if index not in gpus]
     if missing:
@@ -98,13 +110,17 @@ def _named(name: str, gpus: dict[int, tuple[str, int]]) -> Device:
 
 def _gpu_device(indices: tuple[int, ...], gpus: dict[int, tuple[str, int]]) -> Device:
     name = "+".join(f"cuda:{index}" for index in indices)
-    title = gpus[indices[0]][0] + (f" × {len(indices)}" if len(indices) > 1 else "")
-    return Device(name, title, sum(gpus[index][1] for index in indices), indices)
+    return Device(name, _several(gpus[indices[0]][0], len(indices)), sum(gpus[index][1] for index in indices), indices)
 
 
-def _cpu(number: int) -> Device:
+def _cpu(numbers: Sequence[int]) -> Device:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Device(f"cpu:{number}", _cpu_title(), memory)
+    name = "+".join(f"cpu:{number}" for number in numbers)
+    return Device(name, _several(_cpu_title(), len(numbers)), memory)
+
+
+def _several(title: str, members: int) -> str:
+    return title + (f" × {members}" if members > 1 else "")
 
 
 def _cpu_title() -> str:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from shared import curves
 from shared.db import Database
@@ -19,11 +20,15 @@ class Points:
         self._new: dict[tuple[str, int], float] = {}
         self._adding, self._writing = threading.Lock(), threading.Lock()
         self._written_at = 0.0
+        #: Who else is told of each point.
+        self.heard_by: Callable[[str, int, float], None] | None = None
 
     def add(self, name: str, step: int, value: float) -> None:
         """Note a point; cheap."""
         with self._adding:
             self._new[name, step] = value
+        if self.heard_by is not None:
+            self.heard_by(name, step, value)
 
     def write(self, *, at_most_every_s: float = 0) -> None:
         """Write what is new, unless that was done so recently. After it returns everything added before is written.

@@ -16,10 +16,12 @@ from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
 from shared.errors import (
+    AwaitsTrials,
     Broken,
     Cancelled,
     Invalid,
     JobError,
+    Pruned,
     RetryableError,
     StoodAside,
     Superseded,
@@ -32,19 +34,24 @@ from shared.queue import Ringer
 from shared.settings import Settings
 from shared.signing import signing_key
 from shared.storage import Storage
-from worker import steps
+from worker import ends, steps
 from worker.attempt import Attempt
 from worker.devices import Device
 from worker.finishing.finisher import Finisher
 from worker.health import Health, is_fatal
 from worker.kinds import run_function
 from worker.lock import DeviceLock
+from worker.mates import helped
+from worker.mirror import mirrored
 from worker.persisting import persist
 from worker.pulse import Drained, Pulse, Room, time_limit_sentence
 from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
 from worker.sentences import ASIDE, out_of_memory_sentence, unexpected_sentence
 
 log = logging.getLogger(__name__)
+
+_ENDINGS = (Cancelled, TimeLimit, StoodAside, AwaitsTrials, Pruned, Superseded, Drained)
+"""How an attempt ends that no kind may catch."""
 
 
 class Runner:
@@ -150,9 +157,10 @@ class Runner:
             attempt.job = job = steps.filled(self.db, self.storage, job)
             params = kinds.validate(job.kind, job.params)
             attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
-            run_function(job.kind)(params, attempt)
+            with mirrored(attempt, self.settings), helped(attempt, self.device) as ctx:
+                run_function(job.kind)(params, ctx)
             attempt.upload()
-        except (Cancelled, TimeLimit, StoodAside, Superseded, Drained, Exception) as error:  # noqa: BLE001 - told apart just below
+        except (*_ENDINGS, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
         return None
 
@@ -162,18 +170,11 @@ class Runner:
         persist(attempt.points.write)
         match error:
             case None:
-                persist(
-                    lambda: attempts.finish(
-                        self.db,
-                        job,
-                        attempt.outputs,
-                        progress=attempt.last_progress,
-                        metrics=attempt.metrics,
-                        model_version=attempt.model_version,
-                        made_with=attempt.made_with,
-                        ring=self.ringer.ring,
-                    )
-                )
+                ends.finish(self.db, attempt, self.ringer.ring)
+            case Pruned():
+                ends.finish(self.db, attempt, self.ringer.ring, pruned=True)
+            case AwaitsTrials():
+                ends.await_trials(self.db, attempt, self.ringer.ring)
             case Superseded():
                 log.warning("%s attempt %d was superseded; its result is dropped", job.id, job.attempt)
             case Cancelled():

@@ -49,7 +49,7 @@ class Supervisor:
         self._settings = settings
         self._stations = [_Station(device) for device in devices]
         self._stopping = False
-        slots = sum(not device.is_gpu for device in devices)
+        slots = sum(device.members for device in devices if not device.is_gpu)
         self._threads = max(1, (os.cpu_count() or 1) // max(1, slots))
 
     def run(self) -> int:

@@ -54,6 +54,11 @@ def trains(kind: str) -> bool:
     return kind in names() and params_class(kind).trains
 
 
+def searches(kind: str) -> bool:
+    """Whether this is a kind whose work is other jobs."""
+    return kind in names() and params_class(kind).searches
+
+
 @cache
 def training() -> tuple[str, ...]:
     """The kinds that train."""

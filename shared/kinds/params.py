@@ -24,7 +24,7 @@ Task = Literal[
 ]  # fmt: skip
 Widget = Literal[
     "textarea", "text", "number", "slider", "stepper", "segment", "select", "size", "seed", "switch", "model",
-    "messages", "lines", "file", "adapters", "dataset",
+    "messages", "lines", "file", "adapters", "dataset", "json",
 ]  # fmt: skip
 #: What an input may be, as the first half of its media type says; `table` is rows: JSONL, CSV, or a text a line;
 #: `archive` is a zip of files that belong together.
@@ -71,6 +71,8 @@ class Params(BaseModel):
     #: What comes of it: works, which people judge, look for in the gallery and use again; or a model or a dataset,
     #: which its field `name` names, and about which its other files only tell.
     gives: ClassVar[Literal["works", "model", "dataset"]] = "works"
+    #: Whether its work is other jobs, which it submits and waits for.
+    searches: ClassVar[bool] = False
     #: No starter does this: examples and presets run once the owner has added a model and chosen it.
     needs_model: ClassVar[bool] = False
     #: Params that work as they are. The first is tiny: the smoke test runs it on a CPU.

@@ -25,6 +25,7 @@ from shared.kinds.training_params import (
     Evaluations,
     LearningRate,
     Rank,
+    RegressionRef,
     TopLayers,
     Training,
 )
@@ -40,7 +41,7 @@ class TrainCausalLm(Training):
     summary: ClassVar[str] = "Teaches a language model from your texts or conversations, or trains one from nothing."
     icon: ClassVar[str] = "graduation-cap"
     examples: ClassVar[list[dict[str, Any]]] = [
-        {"dataset": "my-chats", "name": "my-assistant", "steps": 2, "rank": 4, "evaluations": 1},
+        {"dataset": "my-chats", "name": "my-assistant", "steps": 2, "batch_size": 2, "evaluations": 1},
         {"dataset": "my-chats", "name": "my-assistant", "time_budget_s": 90},
         {
             "dataset": "my-texts", "base": None, "name": "my-writer", "method": "full", "tokens": "characters",
@@ -125,6 +126,7 @@ class TrainCausalLm(Training):
         ),
     ] = True
     max_length: LongestExample = 512
+    regression: Annotated[str | None, RegressionRef("chat", "prompt", "text")] = None
     join_texts: JoinTexts = False
     packing: Annotated[
         bool,

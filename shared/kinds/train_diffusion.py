@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Preset, ui
+from shared.kinds.params import ModelRef, Preset, ui
 from shared.kinds.picture_training_params import PictureTraining
 from shared.kinds.training_params import BatchSize, Epochs, LearningRate, WarmUp
 
@@ -25,9 +25,19 @@ class TrainDiffusion(PictureTraining):
         Preset("Usual", _PICTURES | {"epochs": 100}),
         Preset("Large", _PICTURES | {"size": 64, "width": 128, "learning_rate": 1e-4, "mirror": True, "epochs": 300}),
         Preset("As in the DDPM paper", _PICTURES | {"prediction": "epsilon", "betas": "linear", "learning_rate": 2e-4}),
+        Preset("From captions", _PICTURES | {"base": "emoji", "learning_rate": 1e-3, "epochs": 100}),
         Preset("Without classes", _PICTURES | {"conditional": False, "epochs": 100}),
     ]
 
+    base: Annotated[
+        str | None,
+        ModelRef(
+            "text-to-image",
+            title="Told by captions, with the parts of",
+            description="Lends its text encoder and autoencoder to a new UNet of its form, which paints from prompts. "
+            "Empty learns classes, or the pictures alone.",
+        ),
+    ] = None
     width: Annotated[
         int,
         Field(

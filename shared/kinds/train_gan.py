@@ -30,6 +30,7 @@ class TrainGan(PictureTraining):
         Preset("Wasserstein, with gradient penalty", _PICTURES | {"objective": "wgan_gp", "width": 64, "epochs": 200}),
         Preset("Without classes", _PICTURES | {"conditional": False, "epochs": 100}),
     ]
+    judged_by: ClassVar[str] = "picture_distance"
 
     objective: Annotated[
         Literal["hinge", "bce", "wgan_gp"],

@@ -6,7 +6,15 @@ from pydantic import Field, model_validator
 
 from shared.kinds.adapter_params import Dropout, Heads, Layers, LongestExample, Vocabulary, Width
 from shared.kinds.params import DatasetRef, ModelRef, Preset, ui
-from shared.kinds.training_params import BatchSize, Epochs, Evaluations, LearningRate, Training, WeightDecay
+from shared.kinds.training_params import (
+    BatchSize,
+    Epochs,
+    Evaluations,
+    LearningRate,
+    RegressionRef,
+    Training,
+    WeightDecay,
+)
 
 
 class TrainMaskedLm(Training):
@@ -47,6 +55,7 @@ class TrainMaskedLm(Training):
         ),
     ] = 0.15
     max_length: LongestExample = 128
+    regression: Annotated[str | None, RegressionRef("text", "labelled")] = None
     dropout: Dropout = 0.1
     layers: Layers = 2
     heads: Heads = 2

@@ -14,6 +14,7 @@ from shared.kinds.training_params import (
     Evaluations,
     LearningRate,
     Rank,
+    RegressionRef,
     TopLayers,
     Training,
 )
@@ -26,7 +27,7 @@ class TrainPreference(Training):
     summary: ClassVar[str] = "Teaches a language model to prefer the answers that people chose over those they did not."
     icon: ClassVar[str] = "scale"
     examples: ClassVar[list[dict[str, Any]]] = [
-        {"dataset": "my-ratings", "name": "my-favourite", "steps": 2, "rank": 4, "evaluations": 1},
+        {"dataset": "my-ratings", "name": "my-favourite", "steps": 2, "batch_size": 2, "evaluations": 1},
         {"dataset": "my-ratings", "name": "my-favourite", "time_budget_s": 90},
     ]
     presets: ClassVar[list[Preset]] = [
@@ -66,6 +67,7 @@ class TrainPreference(Training):
     top_layers: TopLayers = 2
     export: Export = "adapter"
     max_length: LongestExample = 512
+    regression: Annotated[str | None, RegressionRef("preference")] = None
     save_memory: SaveMemory = False
 
     epochs: Epochs = 3

@@ -10,6 +10,7 @@ from shared.kinds.training_params import (
     LearningRate,
     MaxLength,
     Rank,
+    RegressionRef,
     TopLayers,
     Training,
     WeightDecay,
@@ -35,6 +36,8 @@ class TrainTokenClassifier(Training):
             {"name": "my-names", "dataset": "entities", "method": "full", "learning_rate": 5e-5, "epochs": 4},
         ),
     ]
+    judged_by: ClassVar[str] = "f1"
+    less_is_better: ClassVar[bool] = False
 
     dataset: Annotated[str, DatasetRef("entities")]
     base: Annotated[str, ModelRef("feature-extraction", title="Base")] = "minilm"
@@ -43,6 +46,7 @@ class TrainTokenClassifier(Training):
     alpha: Alpha = 32
     top_layers: TopLayers = 2
     max_length: MaxLength = 128
+    regression: Annotated[str | None, RegressionRef("entities")] = None
     batch_size: BatchSize = 16
     learning_rate: LearningRate = 1e-3
     weight_decay: WeightDecay = 0.01

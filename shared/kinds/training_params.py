@@ -3,11 +3,11 @@
 A kind overrides a default by naming the field again: `learning_rate: LearningRate = 2e-5`.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from shared.kinds.params import Params, Seed, ui
+from shared.kinds.params import DatasetFormat, DatasetRef, Params, Seed, ui
 
 ModelName = Annotated[
     str,
@@ -184,6 +184,16 @@ Promote = Annotated[
 ]
 
 
+def RegressionRef(*formats: DatasetFormat) -> Any:  # noqa: N802 - as DatasetRef
+    """A field that names what a new model must not forget: `Annotated[str | None, RegressionRef("labelled")]`."""
+    return DatasetRef(
+        *formats,
+        title="Regression set",
+        description="Rows of another dataset that the new model must do no worse on, or it is not promoted.",
+        advanced=True,
+    )
+
+
 METHODS = {
     "lora": "LoRA", "dora": "DoRA", "rslora": "rsLoRA", "qlora": "QLoRA", "adalora": "AdaLoRA", "ia3": "IA³",
     "prompt_tuning": "Prompt tuning", "textual_inversion": "A new word", "top_layers": "Top layers",
@@ -254,6 +264,9 @@ class Training(Params):
     action: ClassVar[str] = "Train"
     gives: ClassVar[Literal["works", "model", "dataset"]] = "model"
     time_limit_s: ClassVar[float] = 7 * 86_400.0
+    #: The figure of the evaluation that decides which model is better, and whether less of it is.
+    judged_by: ClassVar[str] = "validation_loss"
+    less_is_better: ClassVar[bool] = True
 
     name: ModelName
     epochs: Epochs = 3

@@ -17,6 +17,7 @@ from worker.engines.training.descent import Descending
 from worker.engines.training.heads import Adapting, Headed, Method, load_headed, save_headed
 from worker.engines.training.labelled import (
     IGNORED,
+    LabelLearner,
     TextLabels,
     WordLabels,
     labels_of,
@@ -51,18 +52,19 @@ def headed(
     library: Library, task: str, labels: tuple[str, ...], method: Method = "lora", name: str = "tiny-bert"
 ) -> Headed:
     """The same fresh head each time."""
+    base = library[name]  # which may have to be made first, with dice of its own
     torch.manual_seed(0)
-    return load_headed(library[name], task, labels, Adapting(method, rank=4, alpha=8), 64, "cpu")
+    return load_headed(base, task, labels, Adapting(method, rank=4, alpha=8), 64, "cpu")
 
 
-def text_learner(library: Library, method: Method = "lora", name: str = "tiny-bert") -> TextLabels:
+def text_learner(library: Library, method: Method = "lora", name: str = "tiny-bert") -> LabelLearner:
     head = headed(library, "text-classification", labels_of(TEXTS), method, name)
-    return TextLabels(head, marked_texts(head, TEXTS), marked_texts(head, TEXTS[:4]), HOW)
+    return LabelLearner(TextLabels(head, marked_texts(head, TEXTS[:4])), marked_texts(head, TEXTS), HOW)
 
 
-def word_learner(library: Library, method: Method = "lora") -> WordLabels:
+def word_learner(library: Library, method: Method = "lora") -> LabelLearner:
     head = headed(library, "token-classification", tags_of(WORDS), method)
-    return WordLabels(head, marked_words(head, WORDS), marked_words(head, WORDS), HOW)
+    return LabelLearner(WordLabels(head, marked_words(head, WORDS)), marked_words(head, WORDS), HOW)
 
 
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
@@ -72,30 +74,30 @@ def test_it_learns_what_it_is_shown_and_the_library_loads_what_it_learned(
 ):
     # given a model trained until it knows its few texts
     learner = text_learner(library, method, name)
-    frozen = {key: each.clone() for key, each in learner.model.named_parameters() if not each.requires_grad}
+    frozen = {key: each.clone() for key, each in learner.judge.model.named_parameters() if not each.requires_grad}
     outcome = train(learner, Plan(batch=12, steps=60, seed=1, at_once=12), Place(tmp_path))
     assert outcome.after["validation_loss"] != outcome.before["validation_loss"]
     # A head alone finds little in what a random base makes of a text.
     if method != "head":
         assert outcome.after["accuracy"] == 1.0
-        assert learner.report["confusion"] == [[2, 0], [0, 2]]
-        assert learner.report["per_label"]["kind"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "rows": 2}
+        assert learner.judge.report["confusion"] == [[2, 0], [0, 2]]
+        assert learner.judge.report["per_label"]["kind"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "rows": 2}
 
     # then what was not to be trained is as it was, bit for bit
-    now = dict(learner.model.named_parameters())
+    now = dict(learner.judge.model.named_parameters())
     assert all(torch.equal(now[key], each) for key, each in frozen.items())
 
     # and the folder is a model that says the same
     (tmp_path / "made").mkdir()
-    needs_base = save_headed(learner.headed, tmp_path / "made", library[name])
+    needs_base = save_headed(learner.judge.headed, tmp_path / "made", library[name])
     assert needs_base == (method == "lora")
     made = source("made", tmp_path / "made", task="text-classification")
     encoder = load_encoder(made, library[name] if needs_base else None, "cpu")
     assert encoder.labels == ("harsh", "kind")
-    learner.model.eval()
+    learner.judge.model.eval()
     with torch.inference_mode():
-        ours = learner._logits(learner.held[:1])
-        theirs = encoder.logits([learner.held[0].tokens])
+        ours = learner.judge._logits(learner.judge.held[:1])
+        theirs = encoder.logits([learner.judge.held[0].tokens])
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
@@ -121,7 +123,7 @@ def test_a_run_that_was_killed_ends_with_the_same_weights(library: Library, tmp_
     again = text_learner(library)
     train(again, plan, place.again())
 
-    mine, theirs = trained_weights(again.model), trained_weights(whole.model)
+    mine, theirs = trained_weights(again.judge.model), trained_weights(whole.judge.model)
     assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
 
 
@@ -143,10 +145,10 @@ def test_words_are_learned_and_tagged_by_the_engine_that_tags(library: Library, 
     learner = word_learner(library)
     outcome = train(learner, Plan(batch=2, steps=80, seed=1, at_once=2), Place(tmp_path))
     assert outcome.after["f1"] == 1.0
-    assert "PER" in learner.report["seqeval"]
+    assert "PER" in learner.judge.report["seqeval"]
 
     (tmp_path / "made").mkdir()
-    save_headed(learner.headed, tmp_path / "made", library["tiny-bert"])
+    save_headed(learner.judge.headed, tmp_path / "made", library["tiny-bert"])
     encoder = load_encoder(source("made", tmp_path / "made", task="token-classification"), library["tiny-bert"], "cpu")
     text = "the dog saw Maria Gonzalez"
     (window,) = windows(encoder, 0, text)
@@ -166,13 +168,13 @@ def test_entities_are_counted_whole(library: Library, true: list[str], said: lis
     rows: list[dict[str, Any]] = [{"tokens": ["the", "cat", "saw"], "tags": true}, *WORDS]
     tags = tags_of([*rows, {"tags": ["B-ORG"]}])
     head = headed(library, "token-classification", tags)
-    learner = WordLabels(head, marked_words(head, rows), marked_words(head, rows[:1]), HOW)
-    places = [place for place, label in enumerate(learner.held[0].labels) if label != IGNORED]  # type: ignore[arg-type]
-    tokens = torch.zeros(len(learner.held[0].tokens), dtype=torch.long)
+    judge = WordLabels(head, marked_words(head, rows[:1]))
+    places = [place for place, label in enumerate(judge.held[0].labels) if label != IGNORED]  # type: ignore[arg-type]
+    tokens = torch.zeros(len(judge.held[0].tokens), dtype=torch.long)
     for place, tag in zip(places, said, strict=True):
         tokens[place] = tags.index(tag)
 
-    assert learner._judge([tokens])["f1"] == pytest.approx(f1)
+    assert judge._judge([tokens])["f1"] == pytest.approx(f1)
 
 
 def test_what_cannot_be_learned_is_said(library: Library, tmp_path: Path):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DiffusionPipeline
 
 from shared.errors import JobError
 from shared.library import ModelSource
@@ -18,6 +19,7 @@ from tests.engines.resuming import check_resume, leaves
 from tests.engines.trainees import Place
 from worker.engines.diffusion import Painting, load_pipeline, paint
 from worker.engines.new_words import speaking
+from worker.engines.training.captioned import CaptionLearner
 from worker.engines.training.descent import Descending, Moment
 from worker.engines.training.diffusion_adapters import AdapterLearner, Adapting
 from worker.engines.training.diffusion_bases import Base
@@ -146,6 +148,32 @@ def test_the_base_stays_as_it_was(library: Library, tmp_path: Path):
 
     assert all(torch.equal(each, after[name]) for name, each in before.items())
     assert all("lora" in name for name, each in after.items() if each.requires_grad)
+
+
+def fresh(library: Library) -> CaptionLearner:
+    """One whose UNet is drawn anew."""
+    base = Base(quick(library), "cpu")
+    return CaptionLearner(base, captioned(8), captioned(4, seed=5), HOW, Descending(1e-2), seed=1, average=0.9)
+
+
+def test_a_model_of_captions_goes_on_where_it_was_bit_for_bit(library: Library, tmp_path: Path):
+    plan = Plan(batch=3, steps=6, seed=3, at_once=3, evaluate_every=4, checkpoint_steps=3)
+    check_resume(lambda: fresh(library), plan, tmp_path, (2, 5))
+
+
+def test_a_model_of_captions_learns_and_its_average_is_what_stock_diffusers_paints_by(library: Library, tmp_path: Path):
+    one = fresh(library)
+    outcome = train(one, Plan(batch=8, steps=30, seed=1, at_once=8), Place(tmp_path))
+    assert outcome.after["validation_loss"] < outcome.before["validation_loss"]
+    here = np.asarray(one.paint(["a square"], [3], lambda: None)[0]).astype(int)
+    folder = one.save(tmp_path / "model")
+
+    pipe = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    made = pipe(
+        prompt="a square", width=16, height=16, num_inference_steps=2, output_type="np",
+        generator=[torch.Generator().manual_seed(3)],
+    ).images  # fmt: skip
+    assert np.abs((made[0] * 255).round() - here).max() <= 1
 
 
 def test_the_class_counts_by_its_weight(library: Library):

@@ -11,6 +11,7 @@ from shared.errors import Superseded
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.plan import Heed
 from worker.engines.training.state import State
+from worker.engines.training.together import Mates
 
 
 class SteppedAside(BaseException):
@@ -27,6 +28,7 @@ class Place:
     wishes: dict[int, Any] = field(default_factory=dict)
     points: dict[str, dict[int, float]] = field(default_factory=dict)
     device: str = "cpu"
+    mates: Mates | None = None
     done: int = 0
     attempt: int = 0
 

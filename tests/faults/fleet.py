@@ -22,6 +22,7 @@ from shared.errors import Unavailable
 from shared.job import Event, Job, JobState
 from shared.queue import Ringer
 from shared.settings import Settings
+from worker.devices import find_devices
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +72,8 @@ class Fleet:
     def start_worker(self, name: str = "worker", devices: str = "cpu") -> None:
         """Start a supervisor with its workers, and wait until they have reported."""
         self._start(name, [sys.executable, "-m", "worker", "--devices", devices])
-        self.until(lambda: self._reported(name), 40, f"{name} reports")
+        slug = find_devices(tuple(devices.split(",")))[0].slug
+        self.until(lambda: self._reported(name, slug), 40, f"{name} reports")
 
     def start_beat(self, name: str = "beat") -> None:
         self._start(name, [sys.executable, "-m", "worker.beat"])
@@ -156,8 +158,8 @@ class Fleet:
                 command, env=environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
 
-    def _reported(self, name: str) -> bool:
-        pulse = self.home.path / "run" / "cpu-0.pulse"
+    def _reported(self, name: str, slug: str) -> bool:
+        pulse = self.home.path / "run" / f"{slug}.pulse"
         return not gone(self.child(name)) and pulse.exists() and time.time() - pulse.stat().st_mtime < 1
 
     def _logs(self) -> str:

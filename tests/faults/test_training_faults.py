@@ -120,6 +120,47 @@ def test_a_paused_training_is_cancelled_and_leaves_nothing(fleet: Fleet, trainin
     assert artifacts.of_jobs(fleet.db, fleet.owner.id, [training.id])[training.id] == []
 
 
+def test_a_training_leaves_a_worker_that_is_stopped_and_goes_on_with_another(fleet: Fleet, mark: Path) -> None:
+    # given two workers, and a training that one of them runs
+    fleet.start_worker("second", devices="cpu:1")
+    left, slot = "second", "cpu:1"
+    try:
+        job = start(fleet, mark, steps=200)
+        fleet.until(lambda: fleet.get(job).progress.done > 11, 20, "it has learned a little")
+        one = str(fleet.get(job).device)
+        left, slot = ("worker", "cpu:0") if one.endswith("cpu:0") else ("second", "cpu:1")
+        # when that one is told to shut down
+        assert fleet.stop(left) == 0
+        # then the training went on with the other from where it was, and that was no crash
+        moved = fleet.ended(job)
+        assert moved.device not in {None, one}
+        assert (moved.attempt, moved.crashes) == (2, 0)
+        yielded = next(line for line in mark.read_text().splitlines() if line.startswith("yield at"))
+        assert begun_at(mark) == [0, int(yielded.split()[-1])]
+        assert_whole(fleet, job, moved, steps=200)
+        assert reasons(fleet, job) == ["the worker shut down"]
+    finally:
+        fleet.start_worker(left, devices=slot)
+        fleet.stop("second")
+
+
+def test_of_two_trainings_one_makes_room_for_one_job(fleet: Fleet, mark: Path) -> None:
+    fleet.start_worker("second", devices="cpu:1")
+    try:
+        marks = mark, Path(fleet.mark())
+        both = [start(fleet, each, steps=300) for each in marks]
+        for job in both:
+            fleet.running(job)
+        assert fleet.ended(fleet.submit(steps=1), 10).state is JobState.SUCCEEDED
+        ended = [fleet.ended(job, 40) for job in both]
+    finally:
+        fleet.stop("second")
+    aside = [reasons(fleet, job) for job in both]
+    assert sorted(aside) == [[], ["it made room for a job that somebody waits for"]]
+    for job, each in zip(both, ended, strict=True):
+        assert_whole(fleet, job, each, steps=300)
+
+
 def test_a_training_leaves_a_device_that_is_to_rest_and_goes_on_when_there_is_one(
     fleet: Fleet, training: Job, mark: Path
 ) -> None:

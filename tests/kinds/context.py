@@ -3,19 +3,21 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from shared import kinds
 from shared.dataset import DatasetSource
-from shared.errors import Cancelled, JobError, StoodAside
+from shared.errors import AwaitsTrials, Cancelled, JobError, StoodAside
 from shared.feedback import Judged
-from shared.job import Role
+from shared.job import Job, JobState, Role
 from shared.kinds.params import Params
 from shared.library import ModelSource
+from shared.trials import Choice, NewTrial, Trial
 from worker.context import InputFile, Wanted
+from worker.engines.training.together import Mates
 from worker.kinds import run_function
 
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class FakeContext:
     job_id: str = "job"
     cancel_at: int | None = None
     lean: bool = False
+    mates: Mates | None = None
     inputs: dict[str, InputFile] = field(default_factory=dict)
     datasets: dict[str, DatasetSource] = field(default_factory=dict)
     steps: list[tuple[int, int | None, str, str | None]] = field(default_factory=list)
@@ -62,6 +65,12 @@ class FakeContext:
     checkpoints: dict[str, bytes] = field(default_factory=dict)
     #: What a training is asked to do once so many steps are done; each is heard once.
     wishes: dict[int, Wanted] = field(default_factory=dict)
+    #: Of a search: its trials, each with the context in which it ran, and what was chosen.
+    search: "FakeSearch" = field(init=False)
+
+    def __post_init__(self) -> None:
+        """A search has its trials here."""
+        self.search = FakeSearch(self)
 
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Record; cancel when the step has come."""
@@ -167,9 +176,52 @@ class FakeContext:
         return [file for file in self.saved if file.role == "output"]
 
 
+@dataclass
+class FakeSearch:
+    """Runs every trial at once, one after the other, in a context of its own."""
+
+    ctx: FakeContext
+    tried: list[Trial] = field(default_factory=list)
+    contexts: list[FakeContext] = field(default_factory=list)
+    chosen: Choice | None = None
+
+    def trials(self, metric: str) -> list[Trial]:
+        """What has become of each."""
+        return [
+            replace(each, figure=each.job.metrics.get(metric), judged=list(ctx.points.get(metric, {}).values()))
+            for each, ctx in zip(self.tried, self.contexts, strict=True)
+        ]
+
+    def wait(self, new: Sequence[NewTrial], known: Sequence[Trial]) -> NoReturn:
+        """Run them."""
+        for each in new:
+            workdir = self.ctx.workdir / f"trial-{each.number}"
+            workdir.mkdir()
+            ctx = FakeContext(workdir, self.ctx.models, datasets=self.ctx.datasets)
+            params = each.params.model_dump(mode="json", exclude_none=True)
+            self.contexts.append(run(each.kind, ctx, **params))
+            self.tried.append(Trial(each.number, ended(f"job-{each.number}", each.kind, params, ctx.metrics), None))
+        raise AwaitsTrials
+
+    def choose(self, choice: Choice) -> None:
+        """Remember it."""
+        self.chosen = choice
+
+
+def ended(job_id: str, kind: str, params: dict[str, Any], metrics: dict[str, float]) -> Job:
+    """A job that has succeeded."""
+    values: dict[str, Any] = dict.fromkeys(each.name for each in fields(Job))
+    told = {"id": job_id, "kind": kind, "params": params, "metrics": metrics, "state": JobState.SUCCEEDED}
+    return Job(**values | told)
+
+
 def run(kind: str, ctx: FakeContext, /, **params: Any) -> FakeContext:
     """Validate params as the web would, run the kind as a worker would, and give the context back."""
     checked: Params = kinds.validate(kind, params)
     ctx.seed = params.get("seed", ctx.seed)
-    run_function(kind)(checked, ctx)
-    return ctx
+    while True:
+        try:
+            run_function(kind)(checked, ctx)
+            return ctx
+        except AwaitsTrials:
+            continue  # a search looks again when its trials have ended

@@ -9,4 +9,5 @@ FOLDER = Path(shared.kinds.__file__).parent
 SHIPPED = sorted(each.name for each in pkgutil.iter_modules([str(FOLDER)]) if not each.name.endswith("params"))
 #: Kinds that train, and kinds that make something with a model of the library.
 TRAINING = [kind for kind in SHIPPED if kind.startswith("train_")]
-GENERATING = [kind for kind in SHIPPED if kind not in {"check_dataset", "collect_feedback", *TRAINING}]
+_OTHERS = {"check_dataset", "collect_feedback", "search_hyperparameters", *TRAINING}
+GENERATING = [kind for kind in SHIPPED if kind not in _OTHERS]

@@ -30,7 +30,11 @@ def test_the_first_example_runs(context: Callable[..., FakeContext], kind: str):
     for field, media in cls.input_media().items():
         if field in example:
             ctx.inputs[example[field]] = sample(media[0], ctx.workdir.parent)
-    example = example | {field: _dataset(ctx, formats[0]) for field, formats in cls.dataset_formats().items()}
+    named = {field: formats for field, formats in cls.dataset_formats().items() if field in example}
+    example = example | {field: _dataset(ctx, formats[0]) for field, formats in named.items()}
+    if cls.searches:
+        formats = next(iter(kinds.params_class(example["training"]).dataset_formats().values()))
+        example = example | {"params": example["params"] | {"dataset": _dataset(ctx, formats[0])}}
     ctx.judged = [_judged(ctx)]
     run(kind, ctx, **example)
     assert ctx.outputs

@@ -63,6 +63,24 @@ def test_what_was_trained_is_sampled_by_class(context: Callable[..., FakeContext
     assert not np.array_equal(*(pixels_of(saved) for saved in sampled.outputs))
 
 
+def test_told_by_captions_it_paints_from_prompts(context: Callable[..., FakeContext], library: Library, tmp_path: Path):
+    # given a base whose text encoder and autoencoder are taken, when a new UNet learns the names of the classes
+    settings = {"name": "painter", "base": "tiny-sd", "size": 16, "steps": 2, "batch_size": 4}
+    ctx, again = (teach("train_diffusion", context(), **settings) for _ in range(2))
+
+    # then the result is a model of its own that paints from prompts, the same for the same seed
+    meta, models = trained(ctx, tmp_path / "model")
+    assert (meta["task"], meta["base"], meta["trained_from"]) == ("text-to-image", None, "tiny-sd")
+    archives = [next(saved.data for saved in each.saved if saved.role == "model") for each in (ctx, again)]
+    assert archives[0] == archives[1]
+    (tmp_path / "painting").mkdir()
+    painted = run(
+        "generate_image", FakeContext(tmp_path / "painting", models), model="painter", prompt="a square", steps=2,
+        upscale=1, width=16, height=16, seed=1,
+    )  # fmt: skip
+    assert image_of(painted.outputs[0]).size == (16, 16)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_classes_none_are_learned(context: Callable[..., FakeContext], tmp_path: Path, kind: str):
     _, models = trained(teach(kind, context(), conditional=False), tmp_path / "model")

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
@@ -11,6 +13,7 @@ from PIL import Image
 
 from shared.errors import JobError
 from tests.kinds.context import FakeContext, Saved, run
+from tests.kinds.training import trained
 
 Context = Callable[..., FakeContext]
 
@@ -88,6 +91,42 @@ def test_without_held_out_rows_it_is_judged_on_what_it_learned_and_says_so(conte
     assert json.loads(one(ctx, "output", ".json").text)["judged_on"] == "train"
     assert one(ctx, "model").meta["base"] is None
     assert "model.safetensors" in names(one(ctx, "model"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "format_", "rows"),
+    [("train_classifier", "labelled", LABELLED * 4), ("train_token_classifier", "entities", TAGGED * 4)],
+)
+def test_the_version_that_stands_is_judged_on_the_same_rows_and_so_is_what_must_not_be_forgotten(
+    context: Context, tmp_path: Path, kind: str, format_: str, rows: list[dict[str, Any]]
+):
+    # given a model that was trained before
+    first = context()
+    run(kind, first, name="mine", dataset=first.give_dataset(format_, rows, rows[:4]), **QUICK)
+    meta, shelf = trained(first, tmp_path / "first")
+
+    # when it is trained again, on other rows, with a regression set
+    second = FakeContext(context().workdir, {**first.models, "mine": replace(shelf["mine"], version=1)})
+    other = second.give_dataset(format_, rows * 2, rows[:4])
+    kept = second.give_dataset(format_, rows[:2])
+    run(kind, second, name="mine", dataset=other, regression=kept, **QUICK)
+
+    # then the report has how the old one judges, and what the new one knows of the regression set
+    found = one(second, "model").meta
+    assert found["rival"]["number"] == 1
+    assert found["rival"]["figures"][found["judged_by"]] == pytest.approx(meta["after"][meta["judged_by"]], abs=1e-4)
+    assert found["regression"] == kept
+    assert {found["watched"]} <= found["after"].keys() & found["before"].keys() & found["rival"]["figures"].keys()
+
+
+def test_a_regression_set_has_no_other_labels(context: Context):
+    ctx = context()
+    data, other = (
+        ctx.give_dataset("labelled", LABELLED * 4),
+        ctx.give_dataset("labelled", [{"text": "a", "label": "b"}]),
+    )
+    with pytest.raises(JobError, match="has a label that the dataset does not have: b"):
+        run("train_classifier", ctx, name="mine", dataset=data, regression=other, **QUICK)
 
 
 def test_what_cannot_be_taught_is_said(context: Context):

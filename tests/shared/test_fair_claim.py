@@ -41,7 +41,9 @@ def test_a_flood_by_one_owner_does_not_delay_the_others(db: Database) -> None:
     for other in others:
         for _ in range(3):
             submit(db, other)
-    first = Counter(job.owner_id for job in serve(db, 12))
+    # Costs are charged as estimated; real durations are those of the machine that the test runs on.
+    me = worker()
+    first = Counter(job.owner_id for _ in range(12) if (job := claims.claim(db, me, lease_s=30)))
     assert all(first[other.id] == 3 for other in others)
     assert first[flooder.id] == 3
 

@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from shared import artifacts, attempts, claims, jobs, listing, owners
+from shared import artifacts, attempts, claims, jobs, kinds, listing, owners
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
+from shared.drafts import Placement, draft
 from shared.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from shared.job import Job, JobState, Progress
+from shared.kinds.params import SOME_FILE
 from shared.owners import Owner
 from shared.transitions import MAX_CRASHES
 
@@ -59,6 +61,17 @@ def test_a_job_goes_from_submit_to_success_with_one_event_each(db: Database, own
 def test_a_seed_is_drawn_when_none_is_asked_for_and_kept_when_one_is(db: Database, owner: Owner) -> None:
     assert submit(db, owner).seed != submit(db, owner).seed
     assert jobs.submit(db, owner, "probe", {"steps": 1, "seed": 7}).job.seed == 7
+
+
+def test_what_was_emptied_stays_empty_where_the_field_begins_as_something() -> None:
+    asked = {"dataset": "texts@1", "base": None, "clip": None, "method": "full", "time_budget_s": None, "name": "it"}
+    kept = draft("train_causal_lm", kinds.validate("train_causal_lm", asked), Placement())
+    again = kinds.validate("train_causal_lm", kept["params"])
+    assert (again.base, again.clip) == (None, None)  # type: ignore[attr-defined]
+    # What begins as nothing needs no saying; and a seed that was asked to be none is drawn.
+    assert "time_budget_s" not in kept["params"]
+    checked = kinds.validate("check_dataset", {"name": "it", "source": SOME_FILE, "seed": None})
+    assert isinstance(draft("check_dataset", checked, Placement())["seed"], int)
 
 
 def test_the_same_idempotency_key_makes_one_job_however_many_ask_at_once(db: Database, owner: Owner) -> None:

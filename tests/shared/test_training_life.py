@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from shared import artifacts, attempts, batches, claims, curves, jobs, listing, outlook, pauses
+from shared import artifacts, attempts, batches, claims, curves, devices, jobs, listing, outlook, pauses
 from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
@@ -40,6 +40,13 @@ def stored(db: Database, owner_id: str, name: str = "resume.json", content: str 
     key = artifacts.blob_key(owner_id, content.encode().hex().ljust(64, "0"))
     artifacts.announce(db, {key: 4})
     return NewArtifact("checkpoint", name, "application/octet-stream", 4, "0" * 64, key)
+
+
+def long_ago(db: Database, *waiting: Job) -> None:
+    """Let jobs have waited for a while."""
+    with db.begin() as connection:
+        for job in waiting:
+            connection.execute(text("update jobs set run_at = now() - interval '3 s' where id = :id"), {"id": job.id})
 
 
 def finish(db: Database, job: Job) -> JobState | None:
@@ -230,10 +237,7 @@ def test_room_is_made_only_for_what_has_waited_and_could_run_here(
     claimed(db)
     interactive = submit(db, owner, "probe")
     assert not claims.somebody_waits(db, training, HERE.pools), "it has not waited yet"
-    with db.begin() as connection:
-        connection.execute(
-            text("update jobs set run_at = now() - interval '3 s' where id = :id"), {"id": interactive.id}
-        )
+    long_ago(db, interactive)
     assert claims.somebody_waits(db, training, HERE.pools)
     assert not claims.somebody_waits(db, training, ("io",))
     with db.begin() as connection:
@@ -242,6 +246,51 @@ def test_room_is_made_only_for_what_has_waited_and_could_run_here(
     with db.begin() as connection:
         connection.execute(text("update owners set cap_running = 0"))
     assert not claims.somebody_waits(db, training, HERE.pools)
+
+
+def test_as_many_trainings_make_room_as_jobs_wait_and_the_last_in_line_first(db: Database, owner: Owner) -> None:
+    # given two trainings on two devices that report
+    first, second = submit(db, owner), submit(db, owner)
+    assert (claimed(db, HERE).id, claimed(db, THERE).id) == (first.id, second.id)
+    for device in (HERE.device, THERE.device):
+        told = devices.Report(device, "host", device.partition("/")[2], "CPU", "cpu", "wkr", "busy", 1, 1)
+        devices.report(db, told)
+
+    def yielding() -> list[bool]:
+        return [claims.somebody_waits(db, job, HERE.pools) for job in (first, second)]
+
+    # when one job waits, then one training makes room: the one that came last
+    waiting = [submit(db, owner, "probe")]
+    long_ago(db, *waiting)
+    assert yielding() == [False, True]
+    # and when two wait, both do
+    waiting.append(submit(db, owner, "probe"))
+    long_ago(db, *waiting)
+    assert yielding() == [True, True]
+    # and one that is being cancelled, or on a device that rests or is gone, is not waited for
+    jobs.cancel(db, owner.id, waiting.pop().id)
+    with db.begin() as connection:
+        connection.execute(text("update devices set state = 'draining' where id = :id"), {"id": THERE.device})
+    assert yielding()[0]
+    with db.begin() as connection:
+        connection.execute(text("update devices set state = 'busy', heartbeat_at = now() - interval '1 min'"))
+    assert yielding()[0]
+    devices.report(db, told)
+    assert yielding() == [False, True]
+    jobs.cancel(db, owner.id, second.id)
+    assert yielding()[0]
+
+
+def test_a_training_whose_device_cannot_take_the_job_is_not_waited_for(db: Database, owner: Owner) -> None:
+    first, second = submit(db, owner), submit(db, owner)
+    here, there = claimed(db, HERE), claimed(db, THERE)
+    assert (here.id, there.id) == (first.id, second.id)
+    for device in (HERE.device, THERE.device):
+        devices.report(db, devices.Report(device, "host", device, "CPU", "cpu", "wkr", "busy", 1, 1))
+    pinned = jobs.submit(db, owner, "probe", {"steps": 1}, device=HERE.device).job
+    long_ago(db, pinned)
+    assert claims.somebody_waits(db, first, (*HERE.pools, HERE.device))
+    assert not claims.somebody_waits(db, second, (*THERE.pools, THERE.device))
 
 
 # ---- checkpoints ----

@@ -27,6 +27,7 @@ def trained(db: Database, owner: Owner, reached: float, *, name: str = "mood", *
         "name": name, "task": "text-classification", "base": "minilm", "dataset": "reviews@1", "dataset_sha256": "d1",
         "promote": "if_better", "judged_by": "accuracy", "less_is_better": False,
         "before": {"accuracy": 0.5}, "after": {"accuracy": reached},
+        "cost": {"seconds": 9.5, "steps": 3}, "made_with": {"torch": "2"},
     }  # fmt: skip
     made = NewArtifact("model", f"{name}.zip", "application/zip", 9, content, key, about | meta)
     jobs.submit(db, owner, "probe", {"steps": 3})
@@ -46,6 +47,7 @@ def test_what_a_job_trained_is_in_the_library_at_once(db: Database, owner: Owner
     assert only.judged == ("accuracy", 0.5, 0.8)
     assert only.lineage["dataset"] == "reviews@1"
     assert only.lineage["params"]["steps"] == 3
+    assert (only.lineage["cost"], only.lineage["made_with"]) == ({"seconds": 9.5, "steps": 3}, {"torch": "2"})
     assert versions.of_model(db, stranger.id, "mood") == []
     with pytest.raises(NotFound):
         library.get(db, stranger.id, "mood")
@@ -75,6 +77,40 @@ def test_the_name_stands_for_the_new_version_only_if_it_is_better(
 
     assert (model.version, model.sha256) == (promoted, [first, second][promoted - 1].sha256)
     assert [each.number for each in versions.of_model(db, owner.id, "mood")] == [2, 1]
+
+
+RIVAL = {"dataset_sha256": "d2", "rival": {"number": 1, "figures": {"accuracy": 0.6, "regression_accuracy": 0.8}}}
+
+
+@pytest.mark.parametrize(
+    ("after", "meta", "promoted"),
+    [
+        # The version that stands was judged on the new data as well: that is what counts.
+        ({"accuracy": 0.7}, RIVAL, 2),
+        ({"accuracy": 0.55}, RIVAL, 1),
+        # It was judged, but another one stands by now.
+        ({"accuracy": 0.55}, RIVAL | {"rival": {"number": 7, "figures": {"accuracy": 0.6}}}, 2),
+        # Better, but it has forgotten what it knew; a little is chance.
+        ({"accuracy": 0.9, "regression_accuracy": 0.7}, RIVAL | {"watched": "regression_accuracy"}, 1),
+        ({"accuracy": 0.9, "regression_accuracy": 0.79}, RIVAL | {"watched": "regression_accuracy"}, 2),
+    ],
+)
+def test_it_is_measured_against_the_version_that_stands_and_may_not_forget(
+    db: Database, owner: Owner, after: dict[str, float], meta: dict[str, object], promoted: int
+):
+    trained(db, owner, 0.8)
+    trained(db, owner, 0.0, **{**meta, "after": after})
+
+    assert library.get(db, owner.id, "mood").version == promoted
+
+
+def test_what_was_forgotten_is_measured_by_the_beginning_where_nothing_else_is_known(db: Database, owner: Owner):
+    watched = {"watched": "regression_loss", "judged_by": "loss", "less_is_better": True}
+    trained(db, owner, 0.8)
+    for lost, promoted in ((1.5, 1), (1.01, 3)):
+        figures = {"before": {"loss": 2.0, "regression_loss": 1.0}, "after": {"loss": 1.0, "regression_loss": lost}}
+        trained(db, owner, 0.0, **watched, **figures)
+        assert library.get(db, owner.id, "mood").version == promoted
 
 
 def test_back_is_one_step_and_a_version_can_be_named(db: Database, owner: Owner, stranger: Owner):

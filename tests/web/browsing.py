@@ -43,7 +43,8 @@ class Watched:
 
 
 def violations(page: Page, rules: list[str] = RULES) -> list[str]:
-    page.evaluate(AXE.read_text("utf-8"))
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
     found = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
     return [
         f"{each['id']}: {node['html'][:200]} {node['any'][0]['message'] if node['any'] else ''}"

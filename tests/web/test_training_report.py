@@ -67,6 +67,22 @@ def test_a_version_that_its_name_does_not_stand_for_is_used_by_its_number(mine: 
     assert model.count("Download the report of version") == 2
 
 
+def test_the_version_that_stood_and_what_must_not_be_forgotten_are_beside_it(
+    mine: Visitor, driver: Driver, db: Database
+):
+    told = REPORT | {
+        "before": {"accuracy": 0.31, "regression_accuracy": 0.5},
+        "after": {"accuracy": 0.84, "regression_accuracy": 0.4},
+        "rival": {"number": 7, "figures": {"accuracy": 0.79}}, "regression": "old@2", "watched": "regression_accuracy",
+    }  # fmt: skip
+    page = mine.get(ended(driver, db, json.dumps(told).encode())).text
+    assert "Version 7" in page
+    assert page.index("0.84") < page.index("0.79")
+    assert page.count("what counts") == 2
+    assert "worse" in page
+    assert "measured on old@2" in page
+
+
 def test_steps_that_were_asked_for_decide_and_not_the_epochs(mine: Visitor, driver: Driver, db: Database):
     told = REPORT | {"ending": "finished", "best_step": 120}
     page = mine.get(ended(driver, db, json.dumps(told).encode())).text

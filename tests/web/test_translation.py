@@ -48,7 +48,7 @@ NAMES = {
 
 HERE = (
     "Smollm2 Emoji emoji Digits digits Hibari hibari Realesrgan-Anime realesrgan-anime MIT hong yi my-model "
-    "minilm studio cellar attic Nowhere on off admin Probe Relay Latent-Walk latent-walk Whisper-Tiny-En "
+    "minilm studio cellar attic Nowhere on off admin Probe Relay Learn Latent-Walk latent-walk Whisper-Tiny-En "
     "whisper-tiny-en"
 )
 """Names of models, devices and foreign kinds of this installation, and what has to be typed as it is."""
@@ -132,7 +132,7 @@ TOKEN = r"[A-Za-z0-9_/:@{}=.+-]+"
 
 
 def _is_english(token: str, names: set[str]) -> bool:
-    word = token.strip(".-:/")
+    word = token.strip(".-:/+")
     if re.search(r"[\d_/:@{}=]", word) or word in names:
         return False
     return re.search("[A-Za-z]{2}", word) is not None
@@ -220,11 +220,14 @@ def paths(db: Database, owner: Owner, driver: Driver, png: bytes, make: Make, se
 def _examples_and_choices() -> set[str]:
     """What kinds give as examples, which models read as they are, and the names among which a field chooses."""
     texts: set[str] = {"a photo of sks {}", "a photo of a dog"}
+    alike = {str(message.id) for message in catalogue.read("zh_Hans") if message.id == message.string}
     for kind in kinds.names():
         schema = kinds.schema(kind)
         texts |= {str(value) for example in schema["examples"] for value in example.values()}
         for prop in schema["properties"].values():
             texts |= {str(value) for value in prop.get("enum", ())}
+            # Of what choices are called, names are the same in Chinese: Euler, LoRA.
+            texts |= alike & set(prop.get("x-ui", {}).get("titles", {}).values())
     return texts
 
 

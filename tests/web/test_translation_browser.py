@@ -5,10 +5,11 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.web.browsing import PHONE, assert_fits, violations
+from tests.web.dataset_making import make
 from tests.web.driving import Driver
 from tests.web.test_translation import paths
 
-__all__ = ["paths"]  # a fixture
+__all__ = ["make", "paths"]  # fixtures
 
 
 def test_the_switch_beside_the_page(open_page: Callable[..., Page], driver: Driver) -> None:

@@ -43,7 +43,7 @@ def job(db: Database) -> Job:
 
 def attempt_of(job: Job, db: Database, storage: Storage, folder: Path) -> Attempt:
     workdir = folder / f"work-{job.attempt}"
-    workdir.mkdir(exist_ok=True)
+    workdir.mkdir(parents=True, exist_ok=True)
     nothing = cast(Any, None)
     return Attempt(job, db=db, storage=storage, residency=nothing, torch_device="cpu", workdir=workdir, cache=folder)
 
@@ -77,6 +77,23 @@ def test_a_later_attempt_restores_the_latest_of_each_name(
     first.checkpoint(written(first, "best", "best.json"))
     second = attempt_of(again(db, job), db, storage, tmp_path)
     assert (restored(second), restored(second, "best.json"), restored(second, "worst.json")) == ("two", "best", None)
+
+
+def test_a_retry_goes_on_from_the_checkpoint_of_the_job_that_failed(
+    db: Database, storage: Storage, job: Job, tmp_path: Path
+) -> None:
+    first = attempt_of(job, db, storage, tmp_path)
+    first.checkpoint(written(first, "far"))
+    seed = job.seed
+    attempts.fail(db, job, "time_limit", "It took too long.", retryable=False, retry_s=0)
+    for content in ("far", "further"):
+        jobs.retry(db, owners.ensure(db, "owner"), job.id)
+        job = claimed(db)
+        assert job.seed == seed
+        attempt = attempt_of(job, db, storage, tmp_path / job.id)
+        assert restored(attempt) == content
+        attempt.checkpoint(written(attempt, "further"))
+        attempts.fail(db, job, "time_limit", "It took too long.", retryable=False, retry_s=0)
 
 
 @pytest.mark.parametrize("breaks", ["announce", "put", "points", "commit"])

@@ -114,6 +114,8 @@ class JobBody(Answer):
     batch_index: int | None = Field(description="Its number in the batch, from 1.")
     workflow_id: str | None
     step: str | None = Field(description="Its name in the workflow.")
+    searched_by: str | None = Field(description="The search that it is a trial of.")
+    trial: int | None = Field(description="Its number in the search, from 1.")
     links: LinksBody
 
 
@@ -151,5 +153,6 @@ class JobQuery(Strict):
     model: str | None = Field(None, max_length=200)
     q: str | None = Field(None, max_length=200, description="Part of the title, or an id.")
     batch: str | None = Field(None, max_length=60, description="Of this batch.")
+    searched_by: str | None = Field(None, max_length=60, description="Trials of this search.")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=60)

@@ -71,6 +71,7 @@ def page(query: JobQuery) -> Response:
         model=query.model,
         search=query.q,
         batch_id=query.batch,
+        searched_by=query.searched_by,
         limit=query.limit,
         cursor=query.cursor,
     )

@@ -51,6 +51,8 @@ def job_body(
         "batch_index": job.batch_index,
         "workflow_id": job.workflow_id,
         "step": job.step,
+        "searched_by": job.searched_by,
+        "trial": job.trial,
         "links": {
             "self": f"/api/jobs/{job.id}",
             "events": f"/api/jobs/{job.id}/events",

@@ -16,7 +16,7 @@ from shared.placeholders import placeholders
 from web import forms
 from web.auth import identity, needs
 from web.forms import ModelChoice
-from web.pages import polling
+from web.pages import polling, trials
 from web.pages.api_call import api_call
 from web.pages.attached import attached
 from web.pages.estimate import estimate
@@ -114,7 +114,7 @@ def call() -> str | tuple[str, int]:
 @needs("jobs:read")
 def recent() -> Response:
     """The strip of recent jobs; 204 while nothing in it has changed."""
-    rows = rows_of(listing.page(site().db, identity().owner.id, limit=RECENT).items)
+    rows = rows_of(listing.page(site().db, identity().owner.id, trials=False, limit=RECENT).items)
     return polling.redrawn(rows.version, lambda: render_template("create/recent.html", rows=rows))
 
 
@@ -147,7 +147,7 @@ def _page(
     calling: bool = False,
 ) -> str:
     owner_id = identity().owner.id
-    found = listing.page(site().db, owner_id, limit=RECENT).items
+    found = listing.page(site().db, owner_id, trials=False, limit=RECENT).items
     offered = models(owner_id, kind)
     fields = forms.fields(kind, typed, offered, errors)
     return render_template(
@@ -169,6 +169,7 @@ def _page(
         call=api_call(request.host_url, kind, typed),
         calling=calling,
         changed=_changed(kind) if source else [],
+        space=trials.expected(typed) if kinds.searches(kind) else None,
     )
 
 

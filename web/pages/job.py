@@ -14,7 +14,7 @@ from shared.job import Job, JobState
 from shared.placeholders import placeholders
 from web.api.jobs import COMMENT_EVERY_S, MAX_STREAM_S, look_again
 from web.auth import identity, needs
-from web.pages import progress, repairs, training
+from web.pages import progress, repairs, training, trials
 from web.pages.failures import failure
 from web.pages.judging import to_mend
 from web.pages.login import local_path
@@ -138,6 +138,7 @@ def _seen(job: Job) -> dict[str, Any]:
         "phases": progress.phases(job),
         "version": _version(job),
         **training.seen(job, files),
+        **trials.seen(job),
     }
 
 

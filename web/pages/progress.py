@@ -36,6 +36,8 @@ def sentence(job: Job, place: Position | None, waits_for: Sequence[Need] = ()) -
     match job.state:
         case JobState.QUEUED if job.held:
             return _("until you resume it")
+        case JobState.QUEUED if job.progress.note:
+            return said(job.progress.note)
         case JobState.QUEUED:
             return waiting_for(need.name for need in waits_for) if job.waits else _waiting(job, place)
         case JobState.RUNNING:

@@ -21,11 +21,15 @@ _PAIRS, _LABELS = 6, 30
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the evaluation; models are compared by the one that `counts`. `better` is None if it is neither."""
+    """One figure of the evaluation; models are compared by the one that `counts`. `better` is None if it is neither.
+
+    `rival` is that of the version that stood for the name when the training ended.
+    """
 
     name: str
     before: float | None
     after: float | None
+    rival: float | None
     counts: bool
     better: bool | None
 
@@ -59,6 +63,10 @@ class Report:
     #: Whether it was judged on rows that it did not learn from.
     held_out: bool
     figures: list[Figure]
+    #: The number of the version beside which the new one was judged, if there was one.
+    rival: int | None
+    #: The regression set, if there was one.
+    regression: str | None
     pairs: list[Pair]
     labels: list[Label]
 
@@ -71,7 +79,11 @@ def report(files: Sequence[Artifact], *, steps_asked: bool = False) -> Report | 
     try:
         told = json.loads(b"".join(site().storage.stream(found[-1].key)))
         held_out = told.get("judged_on") != "train"
-        return Report(_sentence(told, steps_asked), held_out, _figures(told), _pairs(told), _labels(told))
+        rival = int(told["rival"]["number"]) if told.get("rival") else None
+        return Report(
+            _sentence(told, steps_asked), held_out, _figures(told), rival, told.get("regression"), _pairs(told),
+            _labels(told),
+        )  # fmt: skip
     except (NotFound, Unavailable, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -97,16 +109,22 @@ def _sentence(told: dict[str, Any], steps_asked: bool) -> str:
 
 
 def _figures(told: dict[str, Any]) -> list[Figure]:
-    before, after, judged = told["before"], told["after"], told.get("judged_by")
-    names = sorted(dict.fromkeys([*before, *after]), key=lambda name: name != judged)
-    return [_figure(name, before.get(name), after.get(name), told) for name in names]
+    before, after, rival = told["before"], told["after"], (told.get("rival") or {}).get("figures", {})
+    counting = [told.get("judged_by"), told.get("watched")]
+    names = sorted(dict.fromkeys([*before, *after]), key=lambda name: name not in counting)
+    less = bool(told.get("less_is_better", True))
+    return [
+        _figure(name, before.get(name), after.get(name), rival.get(name), counts=name in counting, less=less)
+        for name in names
+    ]
 
 
-def _figure(name: str, before: float | None, after: float | None, told: dict[str, Any]) -> Figure:
-    counts = name == told.get("judged_by")
+def _figure(
+    name: str, before: float | None, after: float | None, rival: float | None, *, counts: bool, less: bool
+) -> Figure:
     if not counts or before is None or after is None or before == after:
-        return Figure(name, before, after, counts, None)
-    return Figure(name, before, after, counts, (after < before) == bool(told.get("less_is_better", True)))
+        return Figure(name, before, after, rival, counts, None)
+    return Figure(name, before, after, rival, counts, (after < before) == less)
 
 
 def _pairs(told: dict[str, Any]) -> list[Pair]:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from shared import curves, kinds, library, listing, pauses, versions
+from shared import curves, kinds, library, listing, pauses, trials, versions
 from shared.errors import Invalid
 from shared.job import Artifact, Job, JobState
 from web.auth import identity, needs
@@ -104,13 +104,20 @@ def seen(job: Job, files: Sequence[Artifact]) -> dict[str, Any]:
 def _made(job: Job) -> Made | None:
     """The model that it made, if that is in the library."""
     here = site()
-    found = versions.of_job(here.db, job.owner_id, job.id) if job.done else None
+    maker = _best_trial(job) if kinds.searches(job.kind) else job.id
+    found = versions.of_job(here.db, job.owner_id, maker) if job.done and maker else None
     if found is None:
         return None
     name, number = found
     model = library.get(here.db, job.owner_id, f"{name}@{number}")
     ref = name if library.get(here.db, job.owner_id, name).version == number else f"{name}@{number}"
     return Made(name, ref, uses_of(ref, model.task, model.base))
+
+
+def _best_trial(search: Job) -> str | None:
+    """The job of the trial that a search has chosen."""
+    best = search.metrics.get("best_trial")
+    return next((each.job.id for each in trials.of_search(site().db, search.id) if each.number == best), None)
 
 
 def _drawn(job: Job) -> list[charts.Chart]:

@@ -32,8 +32,11 @@ def state_word(state: JobState) -> str:
 
 
 def job_word(job: Job) -> str:
-    """The state of a job as a reader calls it: one that is held back is paused."""
-    return _("Paused") if job.held else state_word(job.state)
+    """The state of a job as a reader calls it: one that is held back is paused, one that awaits its trials searches."""
+    if job.held:
+        return _("Paused")
+    # Of a job in the queue only one that awaits its trials says how far it is.
+    return _("Searching") if job.state is JobState.QUEUED and job.progress.note else state_word(job.state)
 
 
 def ago(moment: datetime) -> str:
@@ -110,6 +113,11 @@ def event_sentence(event: Event) -> str:
         "pause_requested": lambda: _("asked to pause"),
         "resumed": lambda: _("resumed"),
         "keep_requested": lambda: _("asked to stop and keep what it has learned"),
+        "awaits_trials": lambda: (
+            _("began the trials %(numbers)s", numbers=listed(str(each) for each in data["trials"]))
+            if data.get("trials")
+            else _("awaits its trials")
+        ),
         "ready": lambda: _("what it waited for is done"),
         "cancelled": lambda: (
             _("cancelled: %(why)s", why=_said(data["message"])) if data.get("message") else _("cancelled")

@@ -1,20 +1,23 @@
 """Work of `train_causal_lm`: rows in, a model out that continues texts as they do."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from shared.kinds.train_causal_lm import TrainCausalLm
+from shared.library import ModelSource
 from worker.context import JobContext
-from worker.engines.language import LanguageModel
+from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.training.adaptation import Adapted, Adapting, check_method, packs
-from worker.engines.training.language_learner import LanguageLearner
-from worker.engines.training.lessons import check_base, keep_less, lessons, load_base, padding, with_template
+from worker.engines.training.language_learner import LanguageLearner, judged
+from worker.engines.training.lessons import alone, check_base, keep_less, lessons, load_base, padding, with_template
 from worker.engines.training.loop import train
 from worker.engines.training.masking import Reader
 from worker.engines.training.planning import descending, planned
 from worker.engines.training.result import Trained, hand_over
+from worker.engines.training.rivals import Watched, both, rival, watched_rows
 from worker.engines.training.samples import Samples, pairs
 from worker.engines.training.scratch import Shape, made_model, made_tokenizer
 
@@ -47,15 +50,26 @@ def run(params: TrainCausalLm, ctx: JobContext) -> None:
     how = descending(params) if base else descending(params, _BETAS)
     learner = LanguageLearner(adapted, lesson.learned, lesson.held, how, padding=padding(lm), write=samples.write)
 
+    watched = alone(reader, watched_rows(ctx, params.regression))
+
     ctx.progress(0, plan.steps, "Writing samples before it learns")
     before = samples.write(ctx.check_cancelled)
-    outcome = train(learner, plan, ctx)
+    outcome = train(Watched(learner, partial(learner.judge, watched)), plan, ctx)
     shown = {"samples": pairs(before, samples.last), "data": lesson.about, "packed": packed}
+
+    def judging(source: ModelSource) -> dict[str, float] | None:
+        stands = resident_language_model(source, ctx)
+        if stands.tokenizer.get_vocab() != lm.tokenizer.get_vocab():
+            return None  # the loss of other tokens is another measure
+        judge = partial(judged, stands.model, padding=padding(lm))
+        return both(partial(judge, lesson.held), partial(judge, watched), ctx.check_cancelled)
+
     folder = ctx.workdir / "model"
     adapted.save(folder, lm.tokenizer, base.pinned if base else "", params.export)
     result = Trained(
         name=params.name, task="text-generation", folder=folder, dataset=f"{data.name}@{data.number}",
         dataset_sha256=data.sha256, promote=params.promote, base=base, needs_base=params.is_adapter, shown=shown,
+        rival=rival(ctx, params, "text-generation", judging), regression=params.regression,
     )  # fmt: skip
     hand_over(result, outcome, plan, ctx)
 

@@ -1,22 +1,19 @@
 """Work of `train_diffusion_lora`: captioned pictures in, an adapter out that `generate_image` puts on its base."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from shared.errors import JobError
 from shared.kinds.train_diffusion_lora import TrainDiffusionLora
 from worker.context import JobContext
 from worker.engines.loading import check_task
 from worker.engines.training.diffusion_adapters import AdapterLearner, Adapting
-from worker.engines.training.diffusion_bases import Base
+from worker.engines.training.diffusion_bases import Base, side
 from worker.engines.training.loop import train
 from worker.engines.training.new_words import WordLearner
-from worker.engines.training.picture_result import read_dataset
+from worker.engines.training.picture_result import captioned, read_dataset
 from worker.engines.training.picture_scores import Scores
 from worker.engines.training.pictures import Pictures, Reading, from_images
 from worker.engines.training.planning import descending, planned
@@ -32,8 +29,8 @@ def run(params: TrainDiffusionLora, ctx: JobContext) -> None:
     source = check_task(ctx.model(params.model), "text-to-image")
     base = Base(source, ctx.device, keep=params.cache)
     data = ctx.dataset(params.dataset)
-    reading = Reading(size=_side(params, base), colours="colour", fitting=params.fitting)
-    pictures, held = (_called(each, params.called()) for each in read_dataset(data, reading, ctx.check_cancelled))
+    reading = Reading(size=side(params.size, base), colours="colour", fitting=params.fitting)
+    pictures, held = (captioned(each, params.called()) for each in read_dataset(data, reading, ctx.check_cancelled))
     learner = _learner(params, base, pictures, held, ctx)
     # Made by the base as it is: an adapter changes nothing until it has learned.
     if params.class_prompt is not None:
@@ -60,14 +57,6 @@ def run(params: TrainDiffusionLora, ctx: JobContext) -> None:
     hand_over(trained, outcome, plan, ctx)
 
 
-def _side(params: TrainDiffusionLora, base: Base) -> int:
-    side = params.size or base.size
-    if side % base.multiple:
-        sentence = f"This model needs sizes in steps of {base.multiple} pixels."
-        raise JobError("unsupported_setting", sentence, field="size")
-    return side
-
-
 def _learner(
     params: TrainDiffusionLora, base: Base, pictures: Pictures, held: Pictures, ctx: JobContext
 ) -> AdapterLearner:
@@ -87,17 +76,6 @@ def _learner(
     if params.method == "textual_inversion":
         return WordLearner(*given, **more, word=params.word, like=params.begins_as, vectors=params.vectors)
     return AdapterLearner(*given, **more)
-
-
-def _called(pictures: Pictures, prompt: str | None) -> Pictures:
-    """The pictures with what they are called as captions."""
-    said: Sequence[str] = pictures.captions
-    if pictures.labels is not None:
-        said = [pictures.classes[label] for label in pictures.labels.tolist()]
-    if not said:
-        said = [""] * len(pictures)
-    captions = [prompt.replace("{}", each) if prompt else each for each in said]
-    return replace(pictures.unclassed(), captions=captions)
 
 
 def _prior(params: TrainDiffusionLora, learner: AdapterLearner, ctx: JobContext) -> Pictures:

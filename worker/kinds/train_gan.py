@@ -41,7 +41,7 @@ def run(params: TrainGan, ctx: JobContext) -> None:
         average=params.average,
         mirror=params.mirror,
     )
-    plan = planned(asked, len(pictures), ctx, judged_by="picture_distance", shows=params.evaluations)
+    plan = planned(asked, len(pictures), ctx, shows=params.evaluations)
     outcome = train(learner, plan, ctx)
     ctx.save_artifact(learner.show(ctx.workdir, ctx.check_cancelled), media_type="image/png", step=outcome.steps)
     trained = Trained(

@@ -12,6 +12,7 @@ from worker.engines.training.masking import Reader
 from worker.engines.training.planning import descending, planned
 from worker.engines.training.preference import PreferenceLearner, pairs_of
 from worker.engines.training.result import Trained, hand_over
+from worker.engines.training.rivals import Watched, watched_rows
 from worker.engines.training.samples import Samples, pairs
 
 
@@ -39,8 +40,10 @@ def run(params: TrainPreference, ctx: JobContext) -> None:
         adapted, learned, judged, descending(params), beta=params.beta, padding=padding(lm), write=samples.write,
         on_pair=lambda done: ctx.progress(0, plan.steps, f"Asking the base first: {done:,} pairs"),
     )  # fmt: skip
+    watched, _ = pairs_of(reader, watched_rows(ctx, params.regression))
+    watching = PreferenceLearner(adapted, [], watched, descending(params), beta=params.beta, padding=padding(lm))
 
-    outcome = train(learner, plan, ctx)
+    outcome = train(Watched(learner, watching.evaluate), plan, ctx)
     shown = {
         "samples": pairs(before, samples.last),
         "data": {"rows": len(rows), "held_out_rows": len(held), "rows_left_out": dropped},
@@ -50,5 +53,6 @@ def run(params: TrainPreference, ctx: JobContext) -> None:
     result = Trained(
         name=params.name, task="text-generation", folder=folder, dataset=f"{data.name}@{data.number}",
         dataset_sha256=data.sha256, promote=params.promote, base=base, needs_base=params.is_adapter, shown=shown,
+        regression=params.regression,
     )  # fmt: skip
     hand_over(result, outcome, plan, ctx)

@@ -3,12 +3,14 @@
 import torch
 
 from shared.kinds.train_token_classifier import TrainTokenClassifier
+from shared.library import ModelSource
 from worker.context import JobContext
 from worker.engines.training.heads import Adapting, load_headed, save_headed
-from worker.engines.training.labelled import WordLabels, marked_words, tags_of
+from worker.engines.training.labelled import LabelLearner, WordLabels, marked_words, standing, tags_of
 from worker.engines.training.loop import train
 from worker.engines.training.planning import descending, planned
 from worker.engines.training.result import Trained, hand_over
+from worker.engines.training.rivals import Watched, both, rival, watched_rows
 
 
 def run(params: TrainTokenClassifier, ctx: JobContext) -> None:
@@ -19,14 +21,24 @@ def run(params: TrainTokenClassifier, ctx: JobContext) -> None:
     torch.manual_seed(ctx.seed)
     adapting = Adapting(params.method, params.rank, params.alpha, top_layers=params.top_layers)
     headed = load_headed(base, "token-classification", tags_of([*rows, *held]), adapting, params.max_length, ctx.device)
-    learner = WordLabels(headed, marked_words(headed, rows), marked_words(headed, held or rows), descending(params))
-    plan = planned(params, learner.count, ctx, judged_by="f1", less_is_better=False)
-    outcome = train(learner, plan, ctx)
+    watched = watched_rows(ctx, params.regression)
+    judge, watching = (WordLabels(headed, marked_words(headed, some)) for some in (held or rows, watched))
+    learner = LabelLearner(judge, marked_words(headed, rows), descending(params))
+    plan = planned(params, learner.count, ctx)
+    outcome = train(Watched(learner, watching.evaluate), plan, ctx)
+
+    def judged(source: ModelSource) -> dict[str, float] | None:
+        stands = standing(source, headed, ctx)
+        if stands is None:
+            return None
+        one, other = (WordLabels(stands, marked_words(stands, some)) for some in (held or rows, watched))
+        return both(one.evaluate, other.evaluate, ctx.check_cancelled)
 
     folder = ctx.workdir / "model"
     needs_base = save_headed(headed, folder, base)
     trained = Trained(
         params.name, "token-classification", folder, data.pinned, data.sha256, params.promote, base, needs_base,
-        shown={"judged_on": "validation" if held else "train", **learner.report},
+        rival=rival(ctx, params, "token-classification", judged), regression=params.regression,
+        shown={"judged_on": "validation" if held else "train", **judge.report},
     )  # fmt: skip
     hand_over(trained, outcome, plan, ctx)

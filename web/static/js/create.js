@@ -7,6 +7,8 @@
 
   const typed = () => { if (call.open) ask("api-call-body", "typed"); };
   form.addEventListener("input", typed);
+  // Of a search: what it would try.
+  if (document.getElementById("space")) form.addEventListener("input", () => ask("space", "typed"));
   // Also what buttons change, such as a drawn seed or one more turn.
   form.addEventListener("click", ({ target }) => { if (target.closest("[data-dice], [data-step], [data-add-turn]")) typed(); });
   call.addEventListener("toggle", typed);

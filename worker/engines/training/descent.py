@@ -6,21 +6,27 @@ from dataclasses import dataclass
 
 import torch
 
+from worker.engines.training.company import ALONE, Agreed, Company
 from worker.engines.training.rates import Schedule, rate
 from worker.engines.training.state import State
 
 
-class NotFinite(Exception):
+class NotFinite(Agreed):
     """The loss or its gradients are no numbers; the weights were left as they were."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Where a run stands: the step (0 is the first), the fraction done, and how many examples fit at once."""
+    """Where a run stands: the step (0 is the first), the fraction done, and how many examples fit at once.
+
+    `company` are the processes that take the step together: each calls `learn` with all rows and draws what all draw,
+    and `Descent` gives it its share of them.
+    """
 
     step: int
     fraction: float
     at_once: int
+    company: Company = ALONE
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Descending:
 
 
 class Descent:
-    """AdamW over some parameters, with a schedule, gradient clipping and accumulation."""
+    """AdamW over some parameters, with a schedule, gradient clipping and accumulation, by one process or several."""
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], how: Descending) -> None:
         self.how = how
@@ -73,13 +79,16 @@ class Descent:
         Raises:
             NotFinite: nothing was changed.
         """
-        weight = max(weigh(rows), 1e-9)
+        # Where memory ran out in the middle, there is something left of that.
+        self.forget()
+        weight, own = max(weigh(rows), 1e-9), moment.company.share(rows)
         total: torch.Tensor | float = 0.0
-        for begin in range(0, len(rows), moment.at_once):
-            part = loss(rows[begin : begin + moment.at_once]) / weight
-            part.backward()
-            total = total + part.detach()
-        mean, norm = float(total), self._clipped()
+        with moment.company.own_dice(moment.step, str(self.parameters[0].device)):
+            for begin in range(0, len(own), moment.at_once):
+                part = loss(own[begin : begin + moment.at_once]) / weight
+                part.backward()
+                total = total + part.detach()
+        mean, norm = moment.company.add_up(self.parameters, float(total)), self._clipped()
         if not (math.isfinite(mean) and math.isfinite(norm)):
             self.forget()
             raise NotFinite

@@ -110,3 +110,16 @@ class Base:
         if self._keep is not None:
             self._keep[key] = found
         return found
+
+
+def side(asked: int | None, base: Base) -> int:
+    """The side of the pictures to learn from: the one asked for, or the base's own.
+
+    Raises:
+        JobError: the base takes no such pictures.
+    """
+    found = asked or base.size
+    if found % base.multiple:
+        told = f"This model needs sizes in steps of {base.multiple} pixels."
+        raise JobError("unsupported_setting", told, field="size")
+    return found

@@ -52,8 +52,8 @@ RECIPES: Mapping[Objective, Recipe] = {
 class GanLearner:
     """Generator, discriminator, their optimisers, and the generator's average, which is the result.
 
-    A batch is never cut: the generator's batch norms look at all of it. With `wgan_gp` a batch has the pictures of
-    all steps of the critic.
+    A batch is never cut: the generator's batch norms look at all of it, and on a device group each at its device's
+    share. With `wgan_gp` a batch has the pictures of all steps of the critic.
     """
 
     def __init__(
@@ -91,11 +91,16 @@ class GanLearner:
             figures |= self._judge(rows[at : at + apart], whole)
         labels = self.pictures.labels_of(rows[:apart], self.device)
         noise = torch.randn(len(rows[:apart]), self.config.latent).to(self.device)
+
+        def loss(some: Sequence[int]) -> Tensor:
+            told = _some(labels, some)
+            return self._fooled(self.critic(self.generator(noise[list(some)], told), told)).sum()
+
         self.critic.requires_grad_(False)
-        painted = self._paints.step(
-            range(len(noise)), whole, lambda _: self._fooled(self.critic(self.generator(noise, labels), labels)).sum()
-        )
+        painted = self._paints.step(range(len(noise)), whole, loss)
         self.critic.requires_grad_(True)
+        # Running means and spectral norms: each process of a group has seen its own share.
+        moment.company.align([*self.generator.buffers(), *self.critic.buffers()])
         self.average.follow(self.generator)
         return figures | painted
 
@@ -105,17 +110,21 @@ class GanLearner:
         with torch.no_grad():
             made = self.generator(torch.randn(len(rows), self.config.latent).to(self.device), labels)
         shares = torch.rand(len(rows), 1, 1, 1).to(self.device)
-        figures = {}
+        penalties = 0.0
 
-        def loss(_: Sequence[int]) -> Tensor:
-            told = self._told(self.critic(real, labels), self.critic(made, labels))
+        def loss(some: Sequence[int]) -> Tensor:
+            nonlocal penalties
+            at, classes = list(some), _some(labels, some)
+            told = self._told(self.critic(real[at], classes), self.critic(made[at], classes))
             if not self.recipe.penalty:
                 return told.sum()
-            penalty = gradient_penalty(self.critic, real + shares * (made - real), labels)
-            figures["gradient_penalty"] = penalty.detach().mean().item()
+            penalty = gradient_penalty(self.critic, real[at] + shares[at] * (made[at] - real[at]), classes)
+            penalties += penalty.detach().sum().item() / len(rows)
             return (told + self.recipe.penalty * penalty).sum()
 
         judged = self._judges.step(range(len(rows)), moment, loss)
+        (penalties,) = moment.company.meet(penalties)
+        figures = {"gradient_penalty": penalties} if self.recipe.penalty else {}
         return figures | {"critic_loss": judged["loss"], "critic_gradient_norm": judged["gradient_norm"]}
 
     def _told(self, real: Tensor, made: Tensor) -> Tensor:
@@ -196,6 +205,10 @@ class GanLearner:
             labels = torch.arange(64) % len(self.config.classes) if self.config.classes else None
             network(noise, None if labels is None else labels.to(self.device))
         network.eval()
+
+
+def _some(labels: Tensor | None, at: Sequence[int]) -> Tensor | None:
+    return None if labels is None else labels[list(at)]
 
 
 def gradient_penalty(critic: Callable[..., Tensor], between: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from shared.errors import JobError
-from worker.engines.encoders import batches
+from shared.library import ModelSource
+from worker.engines.encoders import batches, resident_encoder
+from worker.engines.loading import Models
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.heads import Headed
 from worker.engines.training.plan import Heed
@@ -35,27 +37,19 @@ class Marked:
     name: str
 
 
-class _LabelLearner(ABC):
-    """What learners of labels have in common: batches of about one length, cross-entropy, and one descent."""
+class _Judge(ABC):
+    """Judges a model by held-out examples. Also knows what a model says of examples, and how wrong that is."""
 
-    def __init__(self, headed: Headed, marked: Sequence[Marked], held: Sequence[Marked], how: Descending) -> None:
-        self.headed, self.marked, self.held = headed, marked, held
+    def __init__(self, headed: Headed, held: Sequence[Marked]) -> None:
+        self.headed, self.held = headed, held
         self.model = headed.model
-        self.descent = Descent(self.model.parameters(), how)
+        #: The details of the last evaluation.
         self.report: dict[str, Any] = {}
 
-    @property
-    def count(self) -> int:
-        """Examples to learn from."""
-        return len(self.marked)
-
-    def learn(self, rows: Sequence[int], moment: Moment) -> Mapping[str, float]:
-        """One step over these examples."""
-        self.model.train()
-        return self.descent.step(rows, moment, self._loss, self._weigh)
-
     def evaluate(self, heed: Heed) -> Mapping[str, float]:
-        """Judge the model on the held-out examples; the details go to `report`."""
+        """The figures of the held-out examples; the details go to `report`. Nothing where none are held out."""
+        if not self.held:
+            return {}
         self.model.eval()
         said: list[torch.Tensor] = [torch.empty(0)] * len(self.held)
         total = weight = 0.0
@@ -65,52 +59,20 @@ class _LabelLearner(ABC):
                 some = [self.held[row] for row in group]
                 logits = self._logits(some)
                 total += self._cross_entropy(logits, some).item()
-                weight += self._parts(some)
+                weight += parts(some)
                 for row, one in zip(group, logits, strict=True):
                     said[row] = one.argmax(-1).cpu()
         return {"validation_loss": total / max(weight, 1.0), **self._judge(said)}
 
-    def show(self, folder: Path, heed: Heed) -> Path | None:  # noqa: ARG002 - figures say it all
-        """Nothing: labels are judged by figures."""
-        return None
-
-    def name(self, row: int) -> str:
-        """Where the example came from."""
-        return self.marked[row].name
-
-    def state(self) -> State:
-        """The trained weights and the optimiser."""
-        return {"model": trained_weights(self.model), "descent": self.descent.state()}
-
-    def restore(self, state: State) -> None:
-        """Both again."""
-        put_weights(self.model, state["model"])
-        self.descent.restore(state["descent"])
-
-    def weights(self) -> State:
-        """The trained weights."""
-        return trained_weights(self.model)
-
-    def take(self, weights: State) -> None:
-        """Be that model."""
-        put_weights(self.model, weights)
+    def loss(self, some: Sequence[Marked]) -> torch.Tensor:
+        """The cross-entropy summed over all labels of these examples, a scalar."""
+        return self._cross_entropy(self._logits(some), some)
 
     @abstractmethod
     def _judge(self, said: Sequence[torch.Tensor]) -> Mapping[str, float]: ...
 
     @abstractmethod
     def _targets(self, some: Sequence[Marked], longest: int) -> torch.Tensor: ...
-
-    def _loss(self, rows: Sequence[int]) -> torch.Tensor:
-        some = [self.marked[row] for row in rows]
-        return self._cross_entropy(self._logits(some), some)
-
-    def _weigh(self, rows: Sequence[int]) -> float:
-        return self._parts([self.marked[row] for row in rows])
-
-    def _parts(self, some: Sequence[Marked]) -> float:
-        labels = [each.labels for each in some]
-        return float(sum(1 if isinstance(each, int) else sum(one != IGNORED for one in each) for each in labels))
 
     def _logits(self, some: Sequence[Marked]) -> torch.Tensor:
         padded = self.headed.tokenizer.pad(
@@ -127,8 +89,8 @@ class _LabelLearner(ABC):
         )
 
 
-class TextLabels(_LabelLearner):
-    """A label for each text."""
+class TextLabels(_Judge):
+    """Judges a label for each text."""
 
     def _targets(self, some: Sequence[Marked], longest: int) -> torch.Tensor:  # noqa: ARG002 - of texts, not tokens
         return torch.tensor([each.labels for each in some])
@@ -155,8 +117,8 @@ class TextLabels(_LabelLearner):
         return {"accuracy": right / len(true), "macro_f1": float(macro[2])}
 
 
-class WordLabels(_LabelLearner):
-    """A label for each word, given to its first token; the rest of its tokens count for nothing."""
+class WordLabels(_Judge):
+    """Judges a label for each word, given to its first token; the rest of its tokens count for nothing."""
 
     def _targets(self, some: Sequence[Marked], longest: int) -> torch.Tensor:
         rows = [each.labels if isinstance(each.labels, list) else [] for each in some]
@@ -178,16 +140,96 @@ class WordLabels(_LabelLearner):
         }
 
 
+class LabelLearner:
+    """Learns to give labels: batches of about one length, cross-entropy, and one descent."""
+
+    def __init__(self, judge: TextLabels | WordLabels, marked: Sequence[Marked], how: Descending) -> None:
+        """`judge` has the model, and judges it."""
+        self.judge, self.marked = judge, marked
+        self.evaluate, self._model = judge.evaluate, judge.model
+        self.descent = Descent(judge.model.parameters(), how)
+
+    @property
+    def count(self) -> int:
+        """Examples to learn from."""
+        return len(self.marked)
+
+    def learn(self, rows: Sequence[int], moment: Moment) -> Mapping[str, float]:
+        """One step over these examples. Pieces of a batch are of about one length, so that little is padding."""
+        self._model.train()
+        rows = sorted(rows, key=lambda row: (-len(self.marked[row].tokens), row))
+        return self.descent.step(
+            rows,
+            moment,
+            lambda some: self.judge.loss([self.marked[row] for row in some]),
+            lambda some: parts([self.marked[row] for row in some]),
+        )
+
+    def show(self, folder: Path, heed: Heed) -> Path | None:  # noqa: ARG002 - figures say it all
+        """Nothing: labels are judged by figures."""
+        return None
+
+    def name(self, row: int) -> str:
+        """Where the example came from."""
+        return self.marked[row].name
+
+    def state(self) -> State:
+        """The trained weights and the optimiser."""
+        return {"model": trained_weights(self._model), "descent": self.descent.state()}
+
+    def restore(self, state: State) -> None:
+        """Both again."""
+        put_weights(self._model, state["model"])
+        self.descent.restore(state["descent"])
+
+    def weights(self) -> State:
+        """The trained weights."""
+        return trained_weights(self._model)
+
+    def take(self, weights: State) -> None:
+        """Be that model."""
+        put_weights(self._model, weights)
+
+
+def standing(source: ModelSource, headed: Headed, models: Models) -> Headed | None:
+    """A model of the library as what can be judged by the same rows as `headed`; None where it has other labels."""
+    _, encoder = resident_encoder(source, models)
+    if set(encoder.labels) != set(headed.labels):
+        return None
+    window = min(encoder.window, headed.window)
+    return replace(headed, model=encoder.model, tokenizer=encoder.tokenizer, labels=encoder.labels, window=window)
+
+
+def parts(some: Sequence[Marked]) -> float:
+    """Labels of these examples that count."""
+    labels = [each.labels for each in some]
+    return float(sum(1 if isinstance(each, int) else sum(one != IGNORED for one in each) for each in labels))
+
+
 def marked_texts(headed: Headed, rows: Sequence[Mapping[str, Any]]) -> list[Marked]:
-    """Rows of `text` and `label` as examples, their ends cut off where the model holds no more."""
+    """Rows of `text` and `label` as examples, their ends cut off where the model holds no more.
+
+    Raises:
+        JobError: a row has a label that the model does not know.
+    """
     numbers = {label: number for number, label in enumerate(headed.labels)}
+    _check_known(numbers, {str(row["label"]) for row in rows})
+    if not rows:
+        return []
     tokens = headed.tokenizer([row["text"] for row in rows], truncation=True, max_length=headed.window)["input_ids"]
     return [Marked(list(ids), numbers[row["label"]], _named(row)) for ids, row in zip(tokens, rows, strict=True)]
 
 
 def marked_words(headed: Headed, rows: Sequence[Mapping[str, Any]]) -> list[Marked]:
-    """Rows of `tokens` (words) and `tags` as examples: a word's tag on its first token."""
+    """Rows of `tokens` (words) and `tags` as examples: a word's tag on its first token.
+
+    Raises:
+        JobError: a row has a tag that the model does not know.
+    """
     numbers = {label: number for number, label in enumerate(headed.labels)}
+    _check_known(numbers, {tag for row in rows for tag in row["tags"]})
+    if not rows:
+        return []
     read = headed.tokenizer(
         [row["tokens"] for row in rows], is_split_into_words=True, truncation=True, max_length=headed.window
     )
@@ -223,6 +265,13 @@ def tags_of(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     if not sorts:
         raise JobError("one_label", "No word of any row is tagged; there is nothing to learn.", field="dataset")
     return ("O", *(f"{begin}-{sort}" for sort in sorts for begin in "BI"))
+
+
+def _check_known(known: Mapping[str, int], labels: set[str]) -> None:
+    """Only a regression set can have others than the rows that the model was made for."""
+    if strange := sorted(labels - known.keys()):
+        sentence = f"The regression set has a label that the dataset does not have: {strange[0]}."
+        raise JobError("unknown_label", sentence, field="regression")
 
 
 def _named(row: Mapping[str, Any]) -> str:

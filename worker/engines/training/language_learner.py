@@ -65,25 +65,15 @@ class LanguageLearner:
 
     def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The loss on held-out rows, per token, and its perplexity; nothing where no rows are held out."""
-        if not self.held:
-            return {}
-        self.adapted.model.eval()
-        held = sorted(self.held[:JUDGED], key=_length, reverse=True)
-        total = weight = 0.0
-        with torch.no_grad():
-            for begin in range(0, len(held), _TOGETHER):
-                heed()
-                part = held[begin : begin + _TOGETHER]
-                total += float(self.loss(part))
-                weight += sum(each.weight for strip in part for each in strip)
-        mean = total / max(weight, 1)
-        return {"validation_loss": mean, "perplexity": math.exp(min(mean, 100))}
+        return self.judge(self.held, heed)
+
+    def judge(self, strips: Sequence[Strip], heed: Heed) -> dict[str, float]:
+        """The same on other rows."""
+        return judged(self.adapted.model, strips, heed, padding=self._padding)
 
     def loss(self, strips: Sequence[Strip]) -> torch.Tensor:
         """The loss summed over all tokens to learn, a scalar."""
-        with half_format(self._device):
-            said, true = answers(self.adapted.model, batch(strips, self._padding, self._device), keeps=self._keeps)
-        return nn.cross_entropy(said.float(), true, reduction="sum")
+        return summed_loss(self.adapted.model, batch(strips, self._padding, self._device), keeps=self._keeps)
 
     def show(self, folder: Path, heed: Heed) -> Path | None:
         """A page of samples."""
@@ -125,6 +115,38 @@ class LanguageLearner:
 
     def _weight(self, rows: Sequence[int]) -> float:
         return float(sum(each.weight for row in rows for each in self.strips[row]))
+
+
+def judged(model: Any, strips: Sequence[Strip], heed: Heed, *, padding: int) -> dict[str, float]:
+    """The loss of a model on some strips, per token, and its perplexity; nothing where there are none.
+
+    Args:
+        model: continues texts.
+        strips: at most `JUDGED` of them are looked at.
+        heed: called between batches.
+        padding: a token to fill up with.
+    """
+    if not strips:
+        return {}
+    model.eval()
+    device, keeps = str(model.device), keeps_some(model)
+    held = sorted(strips[:JUDGED], key=_length, reverse=True)
+    total = weight = 0.0
+    with torch.no_grad():
+        for begin in range(0, len(held), _TOGETHER):
+            heed()
+            part = held[begin : begin + _TOGETHER]
+            total += float(summed_loss(model, batch(part, padding, device), keeps=keeps))
+            weight += sum(each.weight for strip in part for each in strip)
+    mean = total / max(weight, 1)
+    return {"validation_loss": mean, "perplexity": math.exp(min(mean, 100))}
+
+
+def summed_loss(model: Any, given: Batch, *, keeps: bool) -> torch.Tensor:
+    """The loss summed over all tokens to learn, a scalar."""
+    with half_format(str(model.device)):
+        said, true = answers(model, given, keeps=keeps)
+    return nn.cross_entropy(said.float(), true, reduction="sum")
 
 
 def answers(model: Any, given: Batch, *, keeps: bool) -> tuple[torch.Tensor, torch.Tensor]:

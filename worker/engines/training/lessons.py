@@ -26,7 +26,7 @@ class Lessons:
 
 def lessons(reader: Reader, rows: Sequence[Row], held: Sequence[Row], *, packed: bool) -> Lessons:
     """The lessons in some rows; `packed` puts short examples side by side."""
-    read, judged = reader.read(rows), reader.read(held, needed=False)
+    read = reader.read(rows)
     found = read.examples
     if packed:
         lie = strips([len(each.tokens) for each in found], reader.longest)
@@ -44,7 +44,12 @@ def lessons(reader: Reader, rows: Sequence[Row], held: Sequence[Row], *, packed:
         "rows_left_out": read.dropped,
         "longest_example": reader.longest,
     }
-    return Lessons(learned, [[each] for each in judged.examples], about)
+    return Lessons(learned, alone(reader, held), about)
+
+
+def alone(reader: Reader, rows: Sequence[Row]) -> list[Strip]:
+    """Each example of some rows in a strip of its own, as models are judged."""
+    return [[each] for each in reader.read(rows, needed=False).examples]
 
 
 def check_base(source: ModelSource) -> ModelSource:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import torch
 
+from shared.errors import Pruned
 from worker.engines.training.descent import Moment, NotFinite
 from worker.engines.training.events import Curves
 from worker.engines.training.order import Order
 from worker.engines.training.plan import Ending, Learner, Outcome, Plan, Standing, Surroundings, broken
 from worker.engines.training.state import State, dice_kept, random_state, read_state, set_random_state, write_state
+from worker.engines.training.together import together
 
 RESUME, BEST = "resume.safetensors", "best.safetensors"
 
@@ -32,8 +34,12 @@ def train(learner: Learner, plan: Plan, ctx: Surroundings) -> Outcome:
     """Train to the end of the plan, to the wish to keep what there is, or to where it breaks.
 
     Afterwards the learner is the best model of the run where the plan keeps the best, and else the last one.
+
+    Raises:
+        Pruned: at that wish; the run has no model.
     """
-    return _Run(learner, plan, ctx).run()
+    with together(learner, ctx) as learner:
+        return _Run(learner, plan, ctx).run()
 
 
 class _MakeRoom(Exception):
@@ -107,6 +113,8 @@ class _Run:
             self._show()
             self.now.passed["show"] = passed
         wish = self.ctx.wish()
+        if wish == "prune":
+            raise Pruned
         if wish == "keep" or self._keep:
             return "kept"
         if plan.budget_s is not None and self._elapsed() >= plan.budget_s:
@@ -175,6 +183,9 @@ class _Run:
         self.ctx.check_cancelled()
         wish = self.ctx.wish()
         self._keep = self._keep or wish == "keep"
+        # A run that has come to its end is judged by it.
+        if wish == "prune" and self.now.ending is None and self.now.step < self.plan.steps:
+            raise Pruned
         if wish in {"pause", "yield"}:
             raise _MakeRoom
 

@@ -1,8 +1,8 @@
 """What a kind that trains on pictures has in common with the others: reading its dataset, and its model's folder."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,17 @@ def read_dataset(
     pictures = read_pictures(data.folder, data.rows("train"), reading, tick)
     held = read_pictures(data.folder, data.rows("validation") or data.rows("test"), reading, tick, like=pictures)
     return (pictures, held) if classes else (pictures.unclassed(), held.unclassed())
+
+
+def captioned(pictures: Pictures, prompt: str | None = None) -> Pictures:
+    """The pictures with captions: their own or the names of their classes, or `prompt` with these in place of {}."""
+    said: Sequence[str] = pictures.captions
+    if pictures.labels is not None:
+        said = [pictures.classes[label] for label in pictures.labels.tolist()]
+    if not said:
+        said = [""] * len(pictures)
+    captions = [prompt.replace("{}", each) if prompt else each for each in said]
+    return replace(pictures.unclassed(), captions=captions)
 
 
 def save_network(network: nn.Module, kind: str, config: PictureConfig, folder: Path) -> Path:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from worker.engines.training.descent import Moment
 from worker.engines.training.events import Curves
 from worker.engines.training.state import State
+
+if TYPE_CHECKING:
+    from worker.engines.training.together import Mates
 
 _NAMED = 8
 """Examples of a broken batch that are named."""
@@ -60,6 +63,10 @@ class Surroundings(Protocol):
     def workdir(self) -> Path:
         """Where files may lie."""
 
+    @property
+    def mates(self) -> "Mates | None":
+        """The other processes of a device group; None on one device."""
+
     def progress(self, done: int, total: int | None, note: str = "", text: str | None = None) -> None:
         """Say how far it is."""
 
@@ -78,7 +85,7 @@ class Surroundings(Protocol):
     def restore(self, name: str) -> Path | None:
         """What an earlier attempt stored under this name."""
 
-    def wish(self) -> Literal["pause", "keep", "yield"] | None:
+    def wish(self) -> Literal["pause", "keep", "yield", "prune"] | None:
         """What the loop is asked to do after this step."""
 
     def step_aside(self) -> None:

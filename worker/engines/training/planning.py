@@ -20,10 +20,7 @@ class Placed(Protocol):
         """Whether memory ran out before."""
 
 
-def planned(
-    asked: Training, count: int, ctx: Placed, *, judged_by: str = "validation_loss", less_is_better: bool = True,
-    shows: int | None = None,
-) -> Plan:  # fmt: skip
+def planned(asked: Training, count: int, ctx: Placed, *, shows: int | None = None) -> Plan:
     """The plan for so many examples; `shows` is how often the run shows what it makes."""
     steps = asked.steps or steps_of(count, asked.batch_size, asked.epochs)
     at_once = min(asked.at_once or asked.batch_size, asked.batch_size)
@@ -34,8 +31,8 @@ def planned(
         at_once=max(1, at_once // 2) if ctx.lean else at_once,
         evaluate_every=evenly(steps, asked.evaluations),
         show_every=evenly(steps, shows) if shows else None,
-        judged_by=judged_by,
-        less_is_better=less_is_better,
+        judged_by=asked.judged_by,
+        less_is_better=asked.less_is_better,
         patience=asked.patience,
         keep_best=asked.keep_best,
         budget_s=asked.time_budget_s,

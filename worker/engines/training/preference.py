@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as nn
 
 from worker.engines.training.adaptation import Adapted
+from worker.engines.training.company import ALONE, Company
 from worker.engines.training.descent import Descending, Descent, Moment
 from worker.engines.training.language_learner import (
     JUDGED,
@@ -83,7 +84,7 @@ class PreferenceLearner:
         #: Log-probabilities of both answers of every pair by the model as it was, [pairs, 2]: where no adapter can be
         #: switched off to ask again.
         self._before: torch.Tensor | None = None
-        if not adapted.is_adapter:
+        if not adapted.is_adapter and (learned or held):
             self._before = self._asked_before([*learned, *self.held], on_pair or (lambda _: None))
         self._rewards: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -103,7 +104,7 @@ class PreferenceLearner:
         figures = self.descent.step(
             rows, moment, self._sum, after=(lambda: ranks.after(moment.step)) if ranks else None
         )
-        return figures | _figures(self._rewards)
+        return figures | _figures(self._rewards, moment.company)
 
     def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """Loss, margin and accuracy on held-out pairs."""
@@ -200,13 +201,18 @@ class PreferenceLearner:
         return torch.cat(found)
 
 
-def _figures(rewards: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, float]:
-    liked, disliked = (torch.cat([both[which] for both in rewards]) for which in (0, 1))
+def _figures(rewards: Sequence[tuple[torch.Tensor, torch.Tensor]], company: Company = ALONE) -> dict[str, float]:
+    """The means over all pairs, of all processes."""
+    sums = [
+        (len(liked), liked.sum().item(), disliked.sum().item(), (liked > disliked).sum().item())
+        for liked, disliked in rewards
+    ]
+    count, liked, disliked, right = company.meet(*(sum(each) for each in zip((0, 0.0, 0.0, 0), *sums, strict=True)))
     return {
-        "reward_chosen": liked.mean().item(),
-        "reward_rejected": disliked.mean().item(),
-        "margin": (liked - disliked).mean().item(),
-        "accuracy": (liked > disliked).float().mean().item(),
+        "reward_chosen": liked / count,
+        "reward_rejected": disliked / count,
+        "margin": (liked - disliked) / count,
+        "accuracy": right / count,
     }
 
 

@@ -10,6 +10,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from shared.errors import Broken
 from worker.engines.training.plan import Outcome, Plan
+from worker.engines.training.rivals import Rival, watched_name
 
 if TYPE_CHECKING:
     from shared.library import ModelSource
@@ -49,6 +50,10 @@ class Trained:
     #: Whether the base is needed to load it: an adapter, or a head on another model's features.
     needs_base: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    #: The version that the name stands for, judged on the same data as this one.
+    rival: Rival | None = None
+    #: The regression set, `name@number`, where there is one.
+    regression: str | None = None
     #: What the report shows beside the figures: pairs of texts before and after, a confusion matrix …
     shown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,8 +66,12 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
     """
     report = ctx.workdir / "report.json"
     figures = {each.name: getattr(outcome, each.name) for each in fields(outcome) if each.name != "curves"}
-    judged = {"judged_by": plan.judged_by, "less_is_better": plan.less_is_better}
+    judged: dict[str, Any] = {"judged_by": plan.judged_by, "less_is_better": plan.less_is_better}
     figures |= {"before": _finite(outcome.before), "after": _finite(outcome.after)}
+    if trained.regression is not None:
+        judged |= {"regression": trained.regression, "watched": watched_name(plan.judged_by)}
+    if trained.rival is not None:
+        judged |= {"rival": {"number": trained.rival.number, "figures": _finite(trained.rival.figures)}}
     report.write_text(json.dumps({**figures, **judged, **trained.shown}, indent=1, ensure_ascii=False))
     ctx.save_artifact(report, media_type="application/json")
     ctx.save_artifact(outcome.curves.write(ctx.workdir / "events"), role="log", media_type="application/octet-stream")
@@ -77,6 +86,8 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
         task=trained.task,
         base=trained.base.pinned if trained.base and trained.needs_base else None,
         trained_from=trained.base.pinned if trained.base else None,
+        trained_from_key=trained.base.key if trained.base else None,
+        cost={"seconds": round(outcome.seconds, 1), "steps": outcome.steps},
         dataset=trained.dataset,
         dataset_sha256=trained.dataset_sha256,
         promote=trained.promote,
@@ -84,6 +95,9 @@ def hand_over(trained: Trained, outcome: Outcome, plan: Plan, ctx: Hands) -> Non
         after=_finite(outcome.after),
         **judged,
     )
+    # Of what came of it, which may be the model of an earlier evaluation than the last.
+    for name, value in _finite(outcome.after).items():
+        ctx.metric(name, value)
     for name in ("steps", "epochs", "seconds", "at_once"):
         ctx.metric("examples_at_once" if name == "at_once" else f"training_{name}", getattr(outcome, name))
     if outcome.broken is not None:

@@ -77,7 +77,8 @@ class VaeLearner:
             return (error + self.beta * kl).sum()
 
         figures = self.descent.step(range(len(rows)), moment, loss)
-        return figures | {"reconstruction": parts[0], "kl": parts[1]}
+        error, kl = moment.company.meet(*parts)
+        return figures | {"reconstruction": error, "kl": kl}
 
     def evaluate(self, heed: Heed) -> Mapping[str, float]:
         """The bound on held-out pictures, in nats a picture, with noise that is always the same; scores of samples."""

@@ -1,0 +1,1 @@
+"""Published results, reproduced through this installation's own training kinds."""
