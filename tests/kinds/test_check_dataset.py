@@ -247,6 +247,11 @@ def test_nothing_good_makes_no_dataset_and_its_faults_are_kept(context: Context)
     assert len(Checked(ctx).problems) == 2
 
 
+def test_a_file_that_holds_all_its_rows_out_leaves_none_to_learn_from(check: Check):
+    with pytest.raises(JobError, match="the file puts its 2 good rows into validation and test, and none into train"):
+        check([{"text": "One", "split": "valid"}, {"text": "two", "split": "test"}])
+
+
 def test_strict_takes_no_bad_row(check: Check):
     with pytest.raises(JobError, match="1 of 2 rows are bad"):
         check([{"text": "a"}, {"text": ""}], strict=True)

@@ -154,16 +154,20 @@ def _refuse(
         return
     ctx.save_artifact(_written(ctx.workdir / "report.json", report), media_type="application/json")
     ctx.save_artifact(problems.path, media_type="text/csv; charset=utf-8")
-    read = report["rows"]["read"]
-    first = " ".join(_sentence(each) for each in problems.first[:10] if each.severity == "error")
-    more = f" And {problems.errors - 10:,} more: problems.csv names them all." if problems.errors > 10 else ""
-    told = f"{problems.errors:,} of {read:,} rows are bad"
-    if not train:
-        kept = report["rows"]["kept"]
-        told = f"no row is left to learn from: {told}"
-        if kept:
-            told = f"the file itself puts its {kept:,} good rows into validation and test, and none is to learn from"
-    raise Broken("dataset_invalid", f"No dataset was made: {told}. {first}{more}".strip(), field="source")
+    read, kept, bad = report["rows"]["read"], report["rows"]["kept"], problems.errors
+    named = " ".join(_sentence(each) for each in problems.first[:10] if each.severity == "error")
+    named += f" And {bad - 10:,} more: problems.csv names them all." if bad > 10 else ""
+    if train:
+        raise Broken(
+            "dataset_invalid", f"No dataset was made: {bad:,} of {read:,} rows are bad. {named}", field="source"
+        )
+    if kept:
+        told = (
+            f"No dataset was made: the file puts its {kept:,} good rows into validation and test, and none into train."
+        )
+        raise Broken("dataset_invalid", told, field="source")
+    told = f"No dataset was made: of {read:,} rows none is left to learn from. {named}"
+    raise Broken("dataset_invalid", told.strip(), field="source")
 
 
 def _sentence(problem: Problem) -> str:
