@@ -31,6 +31,8 @@ class SearchHyperparameters(Params):
     # It only plans and waits: the trials do the work, where their kind does it.
     pool: ClassVar[Pool] = "cpu"
     trains: ClassVar[bool] = True
+    action: ClassVar[str] = "Search"
+    gives: ClassVar[Literal["works", "model", "dataset"]] = "model"
     searches: ClassVar[bool] = True
     examples: ClassVar[list[dict[str, Any]]] = [
         {
