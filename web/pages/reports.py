@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.errors import NotFound, Unavailable
 from shared.job import Artifact
-from web.pages.translation import _
+from web.pages.translation import _, plural
 from web.site import site
 
 NAME = "report.json"
@@ -90,20 +90,21 @@ def report(files: Sequence[Artifact], *, steps_asked: bool = False) -> Report | 
 
 def _sentence(told: dict[str, Any], steps_asked: bool) -> str:
     """How it ended."""
-    steps, epochs = told["steps"], round(float(told["epochs"]), 2)
+    number, epochs = told["steps"], round(float(told["epochs"]), 2)
+    steps = plural("%(num)s step", "%(num)s steps", number)
     ends = {
-        "finished": _("It learned for %(steps)s steps, %(epochs)s epochs.", steps=steps, epochs=epochs),
-        "early": _("It stopped early after %(steps)s steps, since nothing got better any more.", steps=steps),
-        "kept": _("It was stopped after %(steps)s steps, and what it had learned was kept.", steps=steps),
-        "budget": _("Its time was over after %(steps)s steps, %(epochs)s epochs.", steps=steps, epochs=epochs),
-        "broken": _("It broke after %(steps)s steps; its last good weights are kept.", steps=steps),
+        "finished": _("It learned for %(steps)s, %(epochs)s epochs.", steps=steps, epochs=epochs),
+        "early": _("It stopped early after %(steps)s, since nothing got better any more.", steps=steps),
+        "kept": _("It was stopped after %(steps)s, and what it had learned was kept.", steps=steps),
+        "budget": _("Its time was over after %(steps)s, %(epochs)s epochs.", steps=steps, epochs=epochs),
+        "broken": _("It broke after %(steps)s; its last good weights are kept.", steps=steps),
     }
     if steps_asked:
         ends["finished"] = _(
-            "It learned for the %(steps)s steps that were asked for: %(epochs)s epochs.", steps=steps, epochs=epochs
+            "It learned for the %(steps)s that were asked for: %(epochs)s epochs.", steps=steps, epochs=epochs
         )
     best = told.get("best_step")
-    if best is None or best == steps:
+    if best is None or best == number:
         return str(ends[told["ending"]])
     return f"{ends[told['ending']]} {_('The best model was that of step %(step)s, and is the result.', step=best)}"
 
