@@ -96,11 +96,11 @@ class Fleet:
         return process.wait(patience_s)
 
     def close(self) -> None:
-        for name in list(self._processes):
+        for name, process in list(self._processes.items()):
             try:
                 self.stop(name)
             except subprocess.TimeoutExpired:
-                psutil.Process(self._processes[name].pid).kill()
+                process.kill()
         self.db.dispose()
         self.postgres.stop()
         self.redis.stop()
