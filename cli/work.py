@@ -122,7 +122,7 @@ def read(kind: str, settings: tuple[str, ...]) -> dict[str, Any]:
     """Params from KEY=VALUE words, as the types of the kind's fields and not checked."""
     fields = kinds.schema(kind)["properties"] if kind in kinds.names() else {}
     written = dict(_pair(word) for word in settings)
-    return {name: value if _is_text(fields.get(name, {})) else _json_or_text(value) for name, value in written.items()}
+    return {name: _value(fields.get(name, {}), text) for name, text in written.items()}
 
 
 _ANY_REF = "art_" + "0" * 26
@@ -173,6 +173,13 @@ def _pair(word: str) -> tuple[str, str]:
         except OSError as error:
             raise click.UsageError(f"{value[1:]} cannot be read: {error.strerror}.") from error
     return name, value
+
+
+def _value(field: dict[str, Any], text: str) -> Any:
+    """Text as the field takes it; `base=` gives nothing, where nothing may be given."""
+    if not text and any(each.get("type") == "null" for each in field.get("anyOf", [])):
+        return None
+    return text if _is_text(field) else _json_or_text(text)
 
 
 def _is_text(field: dict[str, Any]) -> bool:

@@ -38,6 +38,12 @@ def test_words_become_params_of_the_kinds_types() -> None:
     assert params == {"prompt": "42", "max_new_tokens": 7, "temperature": 0.5, "stop": ["a", "b"]}
 
 
+def test_nothing_may_be_given_where_a_field_begins_with_something() -> None:
+    words = ("dataset=d", "name=mine", "method=full", "base=", "clip=")
+    params = work.parse("train_causal_lm", words)
+    assert (params["base"], params["clip"]) == (None, None)
+
+
 def test_a_value_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "prompt.txt").write_text("from a file")
     assert work.parse("generate_text", (f"prompt=@{tmp_path}/prompt.txt",)) == {"prompt": "from a file"}

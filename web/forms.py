@@ -159,12 +159,16 @@ def from_params(kind: str, params: Mapping[str, Any]) -> Typed:
     return {
         name: written.as_typed(written.hints(properties[name])["widget"], value)
         for name, value in params.items()
-        if name in properties and name not in fixed and value is not None and value != SOME_FILE
-    }
+        if name in properties and name not in fixed and value != SOME_FILE
+        and (value is not None or written.empties(properties[name]))
+    }  # fmt: skip
 
 
 def params(kind: str, typed: Typed) -> dict[str, Any]:
-    """What was typed, as params to be checked with strict=False; empty fields are left out."""
+    """What was typed, as params to be checked with strict=False.
+
+    Empty fields are left out, but for those that would get a value then: nothing is what was asked for.
+    """
     found: dict[str, Any] = {}
     for name, prop in kinds.schema(kind)["properties"].items():
         if name not in typed:
@@ -174,18 +178,14 @@ def params(kind: str, typed: Typed) -> dict[str, Any]:
         if isinstance(text, list):
             if text:
                 found[name] = [written.as_row(widget, pair) for pair in text]
-        elif widget == "file":
-            if text.strip():
-                found[name] = text.strip()
         elif widget == "switch":
             found[name] = text == "true"
-        elif widget == "json":
-            if text.strip():
-                found[name] = written.counted(text)
         elif widget == "lines":
             found[name] = [written.unescape(line) for line in text.split("\n") if line]
         elif text.strip() or (text and widget == "textarea"):
-            found[name] = written.value(schema, text)
+            found[name] = written.read(widget, schema, text)
+        elif written.empties(prop):
+            found[name] = None
     return found
 
 

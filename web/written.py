@@ -30,6 +30,11 @@ def flat(prop: Mapping[str, Any]) -> dict[str, Any]:
     return merged | {name: value for name, value in prop.items() if name != "anyOf"}
 
 
+def empties(prop: Mapping[str, Any]) -> bool:
+    """Whether nothing may stand in a field that begins with something, such as the base of a model from nothing."""
+    return bool(flat(prop).get("nullable")) and prop.get("default") is not None
+
+
 def choice(prop: Mapping[str, Any], value: Any) -> str:
     """What people read of a value that is one of a list."""
     text = number(value)
@@ -68,6 +73,13 @@ def value(schema: Mapping[str, Any], text: str) -> Any:
         if number(each) == text:
             return each
     return text.strip() if schema.get("type") in {"integer", "number"} else text
+
+
+def read(widget: str, schema: Mapping[str, Any], text: str) -> Any:
+    """What was typed in the one control of a field, as its value."""
+    if widget == "file":
+        return text.strip()
+    return counted(text) if widget == "json" else value(schema, text)
 
 
 def counted(text: Any) -> Any:
