@@ -1,5 +1,6 @@
 """A training on a device group: the same steps as on one device, and nobody waits for who is gone."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -81,6 +82,15 @@ def test_a_run_that_was_killed_ends_with_the_same_weights_on_the_group(tmp_path:
     assert equal(weights(line), read_state(mark))
 
 
+def mates_alive() -> list[psutil.Process]:
+    """What this process started as mates; a child of another test may end while it is looked at."""
+    alive = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one of these
+            alive += [child] if "worker.mate" in child.cmdline() else []
+    return alive
+
+
 @pytest.mark.parametrize(
     ("fate", "why"),
     [
@@ -103,7 +113,7 @@ def test_a_lost_process_ends_the_run_with_a_sentence(
     said = f"A process of the device group was lost: {why}. The training goes on from its last checkpoint."
     assert (str(caught.value), caught.value.code) == (said, "group_broken")
     assert time.monotonic() - began < 60
-    assert [each for each in psutil.Process(os.getpid()).children() if "worker.mate" in each.cmdline()] == []
+    assert mates_alive() == []
     # and the next attempt goes on
     assert "resume.safetensors" in place.store
     assert place.done == 6

@@ -100,16 +100,16 @@ def test_without_held_out_rows_it_is_judged_on_what_it_learned_and_says_so(conte
 def test_the_version_that_stands_is_judged_on_the_same_rows_and_so_is_what_must_not_be_forgotten(
     context: Context, tmp_path: Path, kind: str, format_: str, rows: list[dict[str, Any]]
 ):
-    # given a model that was trained before
-    first = context()
-    run(kind, first, name="mine", dataset=first.give_dataset(format_, rows, rows[:4]), **QUICK)
+    # given a model that was trained before, under a name of its own, for the tests share what is resident
+    first, mine = context(), f"mine-{format_}"
+    run(kind, first, name=mine, dataset=first.give_dataset(format_, rows, rows[:4]), **QUICK)
     meta, shelf = trained(first, tmp_path / "first")
 
     # when it is trained again, on other rows, with a regression set
-    second = FakeContext(context().workdir, {**first.models, "mine": replace(shelf["mine"], version=1)})
+    second = FakeContext(context().workdir, {**first.models, mine: replace(shelf[mine], version=1)})
     other = second.give_dataset(format_, rows * 2, rows[:4])
     kept = second.give_dataset(format_, rows[:2])
-    run(kind, second, name="mine", dataset=other, regression=kept, **QUICK)
+    run(kind, second, name=mine, dataset=other, regression=kept, **QUICK)
 
     # then the report has how the old one judges, and what the new one knows of the regression set
     found = one(second, "model").meta

@@ -218,6 +218,8 @@ def every_page(driver: Driver, png: bytes) -> list[str]:
 def test_accessible(open_page: Callable[..., Page], driver: Driver, png: bytes, size: dict[str, int]) -> None:
     page = open_page("/jobs", viewport=size, reduced_motion="reduce")
     for path in every_page(driver, png):
+        if path == "/docs" and size == PHONE:
+            continue  # thousands of elements that are the same in every width
         page.goto(path)
         for summary in page.locator("details.more > summary, .note details > summary").all():
             summary.click()
