@@ -4,9 +4,10 @@ import io
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -21,7 +22,7 @@ from benchmarks.reference.house import House, lines
 from shared.kinds.training_params import Training
 from worker.attempt import Attempt
 
-_ROUNDS, _PAIRS = 5, 3
+_PAIRS = 3
 _WORDS = (
     "the", "house", "in", "old", "wood", "by", "river", "and", "sea", "with", "his", "new", "red", "book", "on", "for",
     "table", "all", "that", "day", "at", "night",
@@ -41,27 +42,27 @@ _APART_S, _SHARE = Training.model_fields["checkpoint_s"].default, 0.04
 
 @dataclass(frozen=True)
 class _Case:
-    """A training and the bare loop that does the same; how many steps of each a round has."""
+    """A training and the bare loop that does the same; how many steps of each are measured."""
 
     kind: str
     params: dict[str, Any]
     bare: Any
     steps: int
-    rounds: int = _ROUNDS
 
 
 _CASES = {
-    "letters": _Case("train_causal_lm", LETTERS | {"dataset": "texts"}, bare_loops.letters, 25),
-    "classifier_lora": _Case("train_classifier", {"dataset": "labels"}, bare_loops.classifier, 10),
-    "diffusion": _Case("train_diffusion", _DIFFUSION | {"dataset": "pictures"}, bare_loops.diffusion, 20),
-    "smollm2_lora": _Case("train_causal_lm", _LORA | {"dataset": "texts"}, bare_loops.lora, 3, rounds=3),
+    "letters": _Case("train_causal_lm", LETTERS | {"dataset": "texts"}, bare_loops.letters, 250),
+    "classifier_lora": _Case("train_classifier", {"dataset": "labels"}, bare_loops.classifier, 60),
+    "diffusion": _Case("train_diffusion", _DIFFUSION | {"dataset": "pictures"}, bare_loops.diffusion, 120),
+    "smollm2_lora": _Case("train_causal_lm", _LORA | {"dataset": "texts"}, bare_loops.lora, 25),
 }
 
 
 def steps(place: Installation) -> Iterator[Figure]:
     """A step of a training job over one of a bare loop: same model, optimiser, batch size and lengths.
 
-    Ours also keeps curves, tells its progress, hears wishes, and has a worker's pulse beside it.
+    Ours also keeps curves, tells its progress, hears wishes, and has a worker's pulse beside it. The two take turns,
+    step by step, so that whatever else the machine does hits both.
     """
     house = House(place)
     house.dataset("texts", texts(house.folder / "texts.jsonl"), format="text", validation=0.02)
@@ -70,19 +71,17 @@ def steps(place: Installation) -> Iterator[Figure]:
     for name, case in _CASES.items():
         step = case.bare(place)
         step()
-        pairs = []
-        for number in range(case.rounds):
-            if number % 2:
-                ours = _of_job(place, case)
-                pairs.append((_of_loop(step, case.steps), ours))
-            else:
-                pairs.append((_of_loop(step, case.steps), _of_job(place, case)))
+        floors: list[Took] = []
+        asked = {"name": "measured", "steps": case.steps + 1, **_BRIEF, **case.params}
+        with _spans(partial(_measure, step, floors)) as spans:
+            ran(place, case.kind, asked)
+        pairs = list(zip(spans, floors[-len(spans) :], strict=True))
         yield {
             "figure": f"step_{name}_ms",
-            "bare": round(1000 * statistics.median(bare.wall for bare, _ in pairs), 1),
-            "ours": round(1000 * statistics.median(ours.wall for _, ours in pairs), 1),
-            "ratio": round(statistics.median(ours.wall / bare.wall for bare, ours in pairs), 3),
-            "cpu_ratio": round(statistics.median(ours.cpu / bare.cpu for bare, ours in pairs), 3),
+            "bare": round(1000 * statistics.median(bare.wall for _, bare in pairs), 1),
+            "ours": round(1000 * statistics.median(ours.wall for ours, _ in pairs), 1),
+            "ratio": round(statistics.median(ours.wall / bare.wall for ours, bare in pairs), 3),
+            "cpu_ratio": round(statistics.median(ours.cpu / bare.cpu for ours, bare in pairs), 3),
             "target": "<= 1.05",
         }
 
@@ -129,19 +128,11 @@ def checkpoints(place: Installation) -> Iterator[Figure]:
         }
 
 
-def _of_loop(step: Step, count: int) -> Took:
-    """A step of a bare loop, on average."""
+def _measure(step: Step, floors: list[Took]) -> None:
+    """Take a step of a bare loop, and write down what it took."""
     wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(count):
-        step()
-    return Took((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count)
-
-
-def _of_job(place: Installation, case: _Case) -> Took:
-    """A step of a training job, on average; the first one warms it up."""
-    with _spans() as spans:
-        ran(place, case.kind, {"name": "measured", "steps": case.steps + 1, **_BRIEF, **case.params})
-    return _mean(spans)
+    step()
+    floors.append(Took(time.perf_counter() - wall, time.process_time() - cpu))
 
 
 def _per_token(house: House, *, packed: bool) -> Took:
@@ -157,8 +148,11 @@ def _per_token(house: House, *, packed: bool) -> Took:
 
 
 @contextmanager
-def _spans() -> Iterator[list[Took]]:
-    """What each step of the training in here took, but the first: all between two steps, without its samples."""
+def _spans(between: Callable[[], object] = lambda: None) -> Iterator[list[Took]]:
+    """What each step of the training in here took, but the first: all between two steps, without its samples.
+
+    After each `between` is called, which counts for none.
+    """
     told, shown = Attempt.progress, Attempt.save_artifact
     spans: list[Took] = []
     before: list[Took] = []
@@ -170,6 +164,7 @@ def _spans() -> Iterator[list[Took]]:
         told(self, done, total, note, text)
         if note.startswith("Loss"):
             spans.extend(Took(now().wall - last.wall, now().cpu - last.cpu) for last in before)
+            between()
             before[:] = [now()]
 
     def save_artifact(self: Attempt, *args: Any, **meta: Any) -> None:

@@ -165,6 +165,8 @@ def answers(model: Any, given: Batch, *, keeps: bool) -> tuple[torch.Tensor, tor
         # Virtual tokens come before all others.
         logits = model(**inputs, use_cache=False).logits[:, -given.tokens.shape[1] :][:, columns]
     chosen = wanted[:, columns]
+    if chosen.all():  # choosing would copy them, and their gradients
+        return logits.flatten(0, 1), nexts[:, columns].flatten()
     return logits[chosen], nexts[:, columns][chosen]
 
 
