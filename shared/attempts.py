@@ -5,7 +5,7 @@ no longer owns the job. Knows neither the bell nor the object store.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,18 +42,18 @@ class SweepReport:
 
 
 def start(
-    connection: Connection, job_id: str, *, worker_id: str, device: str, lease_s: float, charged: float
-) -> Job | None:
-    """queued -> running, within the claim's transaction; None where the job is no longer queued."""
+    connection: Connection, job_ids: Sequence[str], *, worker_id: str, device: str, lease_s: float, charged: float
+) -> list[Job]:
+    """queued -> running, within the claim's transaction; those that are still queued, in the order given."""
     given = {
-        "job": job_id,
+        "jobs": list(job_ids),
         "lease_s": lease_s,
         "new_worker_id": worker_id,
         "new_device": device,
         "new_charged": charged,
     }
-    row = transitions.follow(connection, transitions.START, given, {"device": device})
-    return job_from(row) if row else None
+    rows = transitions.follow_all(connection, transitions.START, given, {"device": device})
+    return sorted(map(job_from, rows), key=lambda job: job_ids.index(job.id))
 
 
 def pulse(
@@ -97,6 +97,7 @@ def finish(
     model_version: str | None = None,
     made_with: dict[str, str] | None = None,
     chosen: Choice | None = None,
+    device_s: float | None = None,
     ring: Callable[..., None] | None = None,
 ) -> JobState | None:
     """running -> succeeded with its artifacts, in one transaction, which also wakes the jobs that waited for it.
@@ -129,17 +130,17 @@ def finish(
             if chosen is not None:
                 searches.conclude(connection, job, chosen)
             pools = [*dependencies.follow_end(connection, [ended]), *called]
-            _settle(connection, [job.id], learn=not kinds.searches(job.kind))
+            _settle(connection, [job.id], learn=not kinds.searches(job.kind), device_s=device_s)
     if ended is not None:
         if ring is not None and pools:
             ring(*pools)
         return JobState.SUCCEEDED
-    return stop(db, job) or _already(db, job)
+    return stop(db, job, device_s) or _already(db, job)
 
 
-def stop(db: Database, job: Job) -> JobState | None:
+def stop(db: Database, job: Job, device_s: float | None = None) -> JobState | None:
     """running -> cancelled, by the worker that saw the flag; None where it may not."""
-    return JobState.CANCELLED if _leave(db, job, transitions.STOP) else None
+    return JobState.CANCELLED if _leave(db, job, transitions.STOP, device_s=device_s) else None
 
 
 def fail(
@@ -151,6 +152,7 @@ def fail(
     retryable: bool = False,
     retry_s: float = 5,
     logs: list[artifacts.NewArtifact] | None = None,
+    device_s: float | None = None,
 ) -> JobState | None:
     """running -> failed, or back to queued with a back-off while the budget of failures lasts.
 
@@ -162,19 +164,21 @@ def fail(
     error = {"new_error_code": code, "new_error_message": message}
     if retryable and job.failures + 1 < MAX_FAILURES:
         delay_s = _backoff(retry_s, job.failures)
-        if _leave(db, job, transitions.RETRY, error | {"delay_s": delay_s}, why | {"delay_s": round(delay_s, 1)}):
+        told = why | {"delay_s": round(delay_s, 1)}
+        if _leave(db, job, transitions.RETRY, error | {"delay_s": delay_s}, told, device_s=device_s):
             return JobState.QUEUED
-    elif _leave(db, job, transitions.FAIL, error, why, logs):
+    elif _leave(db, job, transitions.FAIL, error, why, logs, device_s=device_s):
         return JobState.FAILED
-    return stop(db, job) or _already(db, job)
+    return stop(db, job, device_s) or _already(db, job)
 
 
-def release(db: Database, job: Job, reason: str) -> bool:
+def release(db: Database, job: Job, reason: str, device_s: float | None = None) -> bool:
     """running -> queued at no cost to any budget: the worker drains, the job makes room, or never began.
 
     One whose owner has asked for a pause is held there until it is resumed.
     """
-    return _leave(db, job, transitions.RELEASE, event={"reason": reason}) or stop(db, job) is not None
+    left = _leave(db, job, transitions.RELEASE, event={"reason": reason}, device_s=device_s)
+    return left or stop(db, job, device_s) is not None
 
 
 def reclaim(db: Database, device: str, worker_id: str) -> SweepReport:
@@ -226,6 +230,8 @@ def _leave(
     given: dict[str, Any] | None = None,
     event: dict[str, Any] | None = None,
     logs: list[artifacts.NewArtifact] | None = None,
+    *,
+    device_s: float | None = None,
 ) -> bool:
     """End this attempt by an arrow; False where its guard did not hold."""
     with db.begin() as connection:
@@ -235,16 +241,16 @@ def _leave(
         trials.follow_end(connection, [left])
         dependencies.follow_end(connection, [left])
         artifacts.insert_all(connection, job, logs or [])
-        _settle(connection, [job.id])
+        _settle(connection, [job.id], device_s=device_s)
     return True
 
 
-def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False) -> None:
+def _settle(connection: Connection, job_ids: list[str], *, learn: bool = False, device_s: float | None = None) -> None:
     """What every end of an attempt has in common: its price is corrected, its previews go."""
     if job_ids:
         artifacts.drop_previews(connection, job_ids)
         artifacts.drop_checkpoints(connection, job_ids)
-        costs.settle(connection, job_ids, learn=learn)
+        costs.settle(connection, job_ids, learn=learn, device_s=device_s)
 
 
 def _already(db: Database, job: Job) -> JobState | None:

@@ -1,33 +1,34 @@
-"""Which queued job a free device runs next: fair between owners, then by aged priority, near its model.
+"""Which queued job a free device runs next: lanes take turns, owners within a lane, then aged priority near its model.
 
-Start-time fair queueing (Goyal, Vin, Cheng 1996): each owner carries a virtual time, the owner with the
-smallest is served, and pays the estimated device seconds divided by its weight at once. An owner that was
-idle starts from the system's virtual time, so idleness is not saved up. Claims take one row lock in turn.
-Decides only; `shared.attempts` writes the state.
+Start-time fair queueing (Goyal, Vin, Cheng 1996) twice, one within the other. A lane (what somebody waits for, batches,
+trainings) and an owner each carry a virtual time; the one with the smallest is served, and pays the estimated device
+seconds divided by its weight at once. Who was idle starts from the system's virtual time, so idleness is not saved up.
+A job may be passed over for one whose model is in memory, or that shares a pass with one that runs; how often and for
+how long is counted on its row. Claims take one row lock in turn. Decides only; `shared.attempts` writes the state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import Row, text
+from sqlalchemy import Connection, Row
 
-from shared import attempts, costs, devices, kinds
+from shared import attempts, kinds, library, turns
 from shared.db import Database
+from shared.drafts import Lane
 from shared.job import Job
 
-AFFINITY_HEADS = 20
-"""How many of an owner's first jobs are looked at for one whose model is resident."""
+LANES = get_args(Lane)
 
-AFFINITY_S = 10.0
-"""A job that has waited longer than this is not passed over for a resident model."""
+MOST_PASSED = 8
+"""A job that others have gone before this often goes next."""
+
+PASSED_S = 10.0
+"""And so does one that others have gone before since so long ago."""
 
 AFFINITY_RANK_S = 3600.0
-"""Nor is a job passed over for one that ranks this much behind it: a batch never goes before a single job."""
-
-
-PATIENCE_S = 2.0
-"""A job that somebody waits for has waited this long before a training makes room: another device may take it."""
+"""Nor is a job passed over for one of its owner that ranks this much behind it: a batch never goes before a single
+job."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +45,35 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
 
     `resident` names the models that the device holds in memory.
     """
-    given = {"pools": list(claimant.pools), "kinds": list(kinds.names())}
     with db.begin() as connection:
-        turn = connection.execute(_TAKE_TURN, given).one_or_none()
-        if turn is None:
-            return None
-        heads = connection.execute(_HEADS, given | {"now_served": turn.vtime}).all()
+        turn = _turn(connection, claimant)
+        heads = _heads(connection, turn) if turn else []
         if not heads:
             return None
-        head = _best(heads, resident)
-        if kinds.trains(head.kind):
-            # Whoever made room for a job that somebody waits for is not taken before that.
-            urgent = given | {"now_served": turn.vtime, "training": list(kinds.training())}
-            head = next(iter(connection.execute(_URGENT, urgent)), head)
-        job = attempts.start(
-            connection,
-            head.id,
-            worker_id=claimant.worker_id,
-            device=claimant.device,
-            lease_s=lease_s,
-            charged=head.cost,
-        )
-        if job is not None:
-            price = head.cost / head.weight
-            connection.execute(_CHARGE, {"owner": head.owner_id, "begins": head.begins, "price": price})
-        return job
+        head, passed = _best(heads, lambda each: each.model in resident)
+        connection.execute(turns.SERVE, {"begins": head.begins, "lane_begins": head.lane_begins})
+        return next(iter(_start(connection, claimant, [head], passed, turn | {"lease_s": lease_s})), None)
+
+
+def mates(db: Database, claimant: Claimant, job: Job, *, most: int, lease_s: float) -> list[Job]:
+    """Start jobs that can share the passes of one that runs here, at most so many; fair between their owners.
+
+    There are none while a job that cannot share them has been passed over for long enough: those that run are to come
+    to an end first.
+    """
+    asked = {"key": job.batch_key, "owner": job.owner_id, "most": most}
+    with db.begin() as connection:
+        if not connection.execute(turns.ANY_MATE, _given(claimant) | {"key": job.batch_key}).scalar_one():
+            return []
+        turn = _turn(connection, claimant)
+        if not turn:
+            return []
+        shared = library.for_everybody(connection, _models(job))
+        found = connection.execute(turns.MATES, turn | asked | {"shared": shared}).all()
+        others = [each for each in _line(_heads(connection, turn)) if each.batch_key != job.batch_key]
+        if not found or any(_waited_enough(each) for each in others):
+            return []
+        return _start(connection, claimant, found, [each.id for each in others], turn | {"lease_s": lease_s})
 
 
 def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
@@ -78,86 +83,87 @@ def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
     """
     given = {"pools": list(pools), "kinds": list(kinds.names()), "training": list(kinds.training()), "job": job.id}
     with db.begin() as connection:
-        return bool(connection.execute(_AWAITED, given).scalar_one())
+        return bool(connection.execute(turns.AWAITED, given).scalar_one())
 
 
-def _best(heads: Sequence[Row[Any]], resident: Sequence[str]) -> Row[Any]:
-    """The first job, or one near it whose model is in memory, as long as the first has not waited long."""
-    if heads[0].waited > AFFINITY_S:
-        return heads[0]
-    near = (head for head in heads if head.rank - heads[0].rank < AFFINITY_RANK_S)
-    return next((head for head in near if head.model in resident), heads[0])
+def _given(claimant: Claimant) -> dict[str, Any]:
+    return {"pools": list(claimant.pools), "kinds": list(kinds.names())}
 
 
-_ELIGIBLE = (
-    "state = 'queued' and not waits and not held and run_at <= now() and pool = any(:pools) and kind = any(:kinds)"
-)
-"""Of kinds that this process knows: while workers are replaced by newer ones, old ones leave the new kinds to them."""
+def _turn(connection: Connection, claimant: Claimant) -> dict[str, Any]:
+    """Take the turn to claim: what the statements of a claim are given. Empty where there is nothing to claim."""
+    given = _given(claimant)
+    now = connection.execute(turns.TAKE_TURN, given).one_or_none()
+    return given | {"now_served": now.vtime, "lane_now": now.lane_vtime} if now else {}
 
-_TAKE_TURN = text(
-    f"""
-    select vtime, set_config('synchronous_commit', 'off', true) from fairness
-    where exists (select from jobs where {_ELIGIBLE})
-    for update
-    """  # noqa: S608 - both parts are constants
-)
-"""Claims take this row's lock in turn, so the order is exact. Where there is nothing to claim nobody waits.
 
-The claim need not wait for the disk: if Postgres loses it in a power cut the job is queued again, and the fence names
-the worker as well as the attempt.
-"""
+def _heads(connection: Connection, turn: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    """The first jobs of the owners whose turn comes first in the lane whose turn it is, in order.
 
-_HEADS_SQL = """
-    with next_owner as (
-        select id as owner_id, weight, greatest(vtime, :now_served) as begins from owners
-        where exists (select from jobs where owner_id = owners.id and {eligible})
-          and (select count(*) from jobs where owner_id = owners.id and state = 'running') < cap_running
-        order by begins, served_at limit 1
-    ), heads as (
-        select jobs.id, kind, model, rank, extract(epoch from now() - run_at) as waited, next_owner.*
-        from next_owner join jobs using (owner_id)
-        where {eligible}
-        order by rank, jobs.id limit :heads
-    )
-    select heads.*, coalesce(costs.seconds, :unknown) as cost
-    from heads left join costs on costs.kind = heads.kind and costs.model = coalesce(heads.model, '')
-    order by rank, heads.id
-"""
-_HEADS = text(_HEADS_SQL.format(eligible=_ELIGIBLE)).bindparams(heads=AFFINITY_HEADS, unknown=costs.UNKNOWN_S)
-"""The first jobs of the owner whose turn it is, with what each is likely to cost in device seconds."""
-
-_INTERACTIVE = f"{_ELIGIBLE} and batch_id is null and kind <> all(:training)"
-"""Somebody waits for it: it is of no batch, and does not train."""
-
-_URGENT = text(_HEADS_SQL.format(eligible=_INTERACTIVE)).bindparams(heads=1, unknown=costs.UNKNOWN_S)
-_AWAITED = text(
-    f"""
-    with waiting as (
-        select jobs.pool from jobs join owners on owners.id = jobs.owner_id
-        where {_INTERACTIVE} and run_at < now() - make_interval(secs => :patience)
-          and (select count(*) from jobs as others
-               where others.owner_id = owners.id and others.state = 'running' and others.id <> :job) < cap_running
-    ), first as (
-        select others.id from jobs as others join devices on devices.id = others.device, jobs as this
-        where this.id = :job and others.state = 'running' and others.kind = any(:training)
-          and not others.cancel_requested and (others.rank, others.id) > (this.rank, this.id)
-          and devices.state in ('idle', 'busy') and heartbeat_at > now() - make_interval(secs => :alive)
-          and exists (
-              select from waiting where waiting.pool in (devices.id, devices.pool)
-              or waiting.pool = 'io' and devices.pool = 'cpu'
-              or waiting.pool = 'accelerated' and devices.pool = case when exists (
-                  select from devices as gpus
-                  where gpus.pool = 'gpu' and gpus.heartbeat_at > now() - make_interval(secs => :gpu_memory)
-              ) then 'gpu' else 'cpu' end)
-    )
-    select (select count(*) from waiting) > (select count(*) from first)
-    """  # noqa: S608 - both parts are constants
-).bindparams(patience=PATIENCE_S, alive=devices.ALIVE_S, gpu_memory=devices.GPU_MEMORY_S)
-"""More wait than there are trainings behind this one that will make room, each on a device that takes such a job."""
-
-_CHARGE = text(
+    A lane whose owners all run as many jobs as they may leaves its turn to the next.
     """
-    with served as (update fairness set vtime = greatest(vtime, :begins))
-    update owners set vtime = :begins + :price, served_at = now() where id = :owner
+    for skipped in range(len(LANES)):
+        heads = connection.execute(turns.HEADS, {**turn, "skipped": skipped}).all()
+        if heads:
+            return heads
+    return []
+
+
+def _best(heads: Sequence[Row[Any]], wanted: Callable[[Row[Any]], bool]) -> tuple[Row[Any], list[str]]:
+    """The first job in line, or the first that is wanted and passes over none that has waited for long enough.
+
+    Returns:
+        The job, and those that are passed over for it.
     """
-)
+    line = _line(heads)
+    for place, each in enumerate(line):
+        if wanted(each):
+            return each, [other.id for other in line[:place]]
+        if _waited_enough(each):
+            break
+    return line[0], []
+
+
+def _line(heads: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those among which one may be passed over for another."""
+    first = {each.owner_id: each.rank for each in reversed(heads)}
+    return [each for each in heads if each.rank - first[each.owner_id] < AFFINITY_RANK_S]
+
+
+def _waited_enough(head: Row[Any]) -> bool:
+    return bool(head.passed >= MOST_PASSED or head.passed_for > PASSED_S)
+
+
+def _start(
+    connection: Connection,
+    claimant: Claimant,
+    chosen: Sequence[Row[Any]],
+    passed: Sequence[str],
+    turn: Mapping[str, Any],
+) -> list[Job]:
+    """Start the attempts of jobs of one kind and model, and charge their owners and lanes for them."""
+    rows = {each.id: each for each in chosen}
+    started = attempts.start(
+        connection,
+        list(rows),
+        worker_id=claimant.worker_id,
+        device=claimant.device,
+        lease_s=turn["lease_s"],
+        charged=chosen[0].cost,
+    )
+    if passed:
+        connection.execute(turns.PASS, {"passed": list(passed)})
+    paid = [{**turn, "owner": job.owner_id, "lane": rows[job.id].lane, "price": rows[job.id].cost} for job in started]
+    if paid:
+        connection.execute(turns.CHARGE_OWNER, paid)
+        connection.execute(turns.CHARGE_LANE, paid)
+    return started
+
+
+def _models(job: Job) -> list[str]:
+    """The library models that a job names, without their versions."""
+    declared = kinds.params_class(job.kind)
+    named = [job.params.get(name) for name in declared.model_tasks()]
+    for name in declared.adapter_tasks():
+        named += [each["model"] for each in job.params.get(name) or ()]
+    return [each.partition("@")[0] for each in named if each]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import Connection, Double, Select, bindparam, func, select, text
 
 from shared.db import Database
 from shared.job import JobState
@@ -14,6 +14,10 @@ UNKNOWN_S = 1.0
 
 MEMORY = 20.0
 """The estimate is a running mean over about this many of the last jobs."""
+
+
+LANE_WORTH_S = 1.0
+"""A lane's price is corrected where it was wrong by more than this: all that end would wait for each other there."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ _SETTLE = text(
     """
     with took as (
         select owner_id, kind, coalesce(model, '') as model, charged,
-               coalesce(extract(epoch from now() - started_at), 0)::double precision as seconds
+               cast(coalesce(:device_s, extract(epoch from now() - started_at), 0) as double precision) as seconds
         from jobs where id = any(:jobs)
     ), corrected as (
         update owners set vtime = vtime + more.seconds / weight
@@ -42,15 +46,33 @@ _SETTLE = text(
         seconds = known.seconds + (excluded.seconds - known.seconds) / least(known.samples + 1, :memory),
         samples = known.samples + 1
     """
-).bindparams(memory=MEMORY)
+).bindparams(bindparam("device_s", type_=Double()), memory=MEMORY)
 
 
-def settle(connection: Connection, job_ids: list[str], *, learn: bool) -> None:
-    """Correct the charge of these jobs' attempts to what they really took, on their owners' virtual time.
-
-    With `learn` the estimate follows them: for jobs that succeeded.
+_SETTLE_LANES = text(
     """
-    connection.execute(_SETTLE, {"jobs": job_ids, "learn": learn})
+    update lanes set vtime = vtime + more.seconds / weight
+    from (
+        select lane, sum(coalesce(:device_s, extract(epoch from now() - started_at), 0) - charged) as seconds
+        from jobs where id = any(:jobs) group by lane
+    ) as more
+    where lanes.name = more.lane and abs(more.seconds) > :worth
+    """
+).bindparams(bindparam("device_s", type_=Double()), worth=LANE_WORTH_S)
+
+
+def settle(connection: Connection, job_ids: list[str], *, learn: bool, device_s: float | None = None) -> None:
+    """Correct the charge of these jobs' attempts to what they really took, on their owners' and lanes' virtual time.
+
+    Args:
+        connection: of the transaction that ends the attempts.
+        job_ids: whose attempts.
+        learn: whether the estimate follows them, which is for jobs that succeeded.
+        device_s: the device seconds of one that shared its passes with others; else it is the time since it began.
+    """
+    given = {"jobs": job_ids, "device_s": device_s}
+    connection.execute(_SETTLE, given | {"learn": learn})
+    connection.execute(_SETTLE_LANES, given)
 
 
 def waiting() -> Select[Any]:

@@ -2,11 +2,14 @@
 
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from shared import kinds
 from shared.ids import new_id
 from shared.kinds.params import Params
+from shared.placeholders import placeholders
+
+Lane = Literal["interactive", "batch", "training"]
 
 MAX_TITLE = 200
 """Characters of a prompt that its job has as a title."""
@@ -35,10 +38,25 @@ def draft(kind: str, params: Params, placement: Placement) -> dict[str, Any]:
         "priority": placement.priority,
         "pool": pool_of(type(params), placement),
         "device_pin": placement.device,
+        "batch_key": batch_key(kind, params),
         "model": params.affinity(),
         "seed": random.getrandbits(53) if seed is None else seed,
         "time_limit_s": placement.time_limit_s or type(params).time_limit_s,
     }
+
+
+def batch_key(kind: str, params: Params) -> str | None:
+    """What jobs have in common that can share a pass of their model; None where this one cannot."""
+    # Of a step whose params are not all known yet nobody knows it.
+    alike = None if placeholders(params.model_dump(mode="json")) else params.batch_key()
+    return None if alike is None else f"{kind} {params.affinity()} {alike}"
+
+
+def lane_of(kind: str, *, of_batch: bool = False) -> Lane:
+    """Among what a job takes its turn: trainings, batches, or what somebody waits for."""
+    if kinds.trains(kind):
+        return "training"
+    return "batch" if of_batch else "interactive"
 
 
 def title_of(params: Params) -> str:

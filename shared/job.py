@@ -94,6 +94,8 @@ class Job:
     #: The search that it is a trial of, and its number there, from 1.
     searched_by: str | None = None
     trial: int | None = None
+    #: What it has in common with the jobs that it can share a pass with, if it can.
+    batch_key: str | None = None
 
     @property
     def done(self) -> bool:

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, select
 from shared import artifacts, dependencies, kinds, library, search_space, transitions, trials, versions
 from shared.datasets import Datasets
 from shared.db import Database
-from shared.drafts import Placement, draft
+from shared.drafts import Placement, draft, lane_of
 from shared.errors import Conflict, Invalid, NotFound, TooMany
 from shared.ids import is_id, new_ids
 from shared.inputs import Inputs
@@ -103,6 +103,7 @@ def submit(
 def given(row: dict[str, Any], cap: int | None) -> dict[str, Any]:
     """A drafted row as `SUBMIT` takes it; with a cap only where fewer jobs of the owner wait."""
     more = {"params": to_json(row["params"]).decode(), "priority_step": PRIORITY_STEP_S, "cap": cap}
+    more["lane"] = lane_of(row["kind"], of_batch=row["batch_id"] is not None)
     return {"searched_by": None, "trial": None} | row | more
 
 

@@ -5,13 +5,14 @@ What a source may be, `shared.model_sources` says. Knows no framework: what is i
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from shared import artifacts, model_sources, versions
@@ -104,6 +105,12 @@ def get(db: Database, owner_id: str, name: str) -> Model:
         model, source=f"artifact:{found.id}", size=found.size, sha256=found.sha256, version=number,
         base=found.lineage.get("base"),
     )  # fmt: skip
+
+
+def for_everybody(connection: Connection, names: Sequence[str]) -> bool:
+    """Whether these names, without versions, mean the same models to every owner: nobody has one of his own by them."""
+    owned = (models.c.owner_id.is_not(None)) & models.c.name.in_(names)
+    return connection.execute(select(models.c.name).where(owned).limit(1)).first() is None
 
 
 def tasks(db: Database, owner_id: str) -> dict[str, str]:

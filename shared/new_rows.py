@@ -15,12 +15,13 @@ BATCH_STEP_S = 1e-6
 
 SUBMIT = """
 with made as (
-    insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                      time_limit_s, parent_id, batch_id, batch_index, workflow_id, step, waits, needed,
+    insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, lane, batch_key,
+                      model, seed, time_limit_s, parent_id, batch_id, batch_index, workflow_id, step, waits, needed,
                       searched_by, trial, idempotency_key, fingerprint, run_at, rank)
     select %(id)s, %(owner_id)s, %(kind)s, cast(%(params)s as jsonb), %(title)s, 'queued', %(priority)s, %(pool)s,
-           %(device_pin)s, %(model)s, %(seed)s, %(time_limit_s)s, %(parent_id)s, %(batch_id)s, %(batch_index)s,
-           %(workflow_id)s, %(step)s, %(waits)s, %(needed)s, %(searched_by)s, %(trial)s, %(idempotency_key)s,
+           %(device_pin)s, %(lane)s, %(batch_key)s, %(model)s, %(seed)s, %(time_limit_s)s, %(parent_id)s,
+           %(batch_id)s, %(batch_index)s, %(workflow_id)s, %(step)s, %(waits)s, %(needed)s, %(searched_by)s,
+           %(trial)s, %(idempotency_key)s,
            %(fingerprint)s, due.at,
            extract(epoch from greatest(now(), due.at)) - %(priority)s * %(priority_step)s
     from (select coalesce(cast(%(run_at)s as timestamptz), now()) as at) as due
@@ -42,9 +43,9 @@ In the driver's own form: on this hottest of paths SQLAlchemy's share would be t
 RETRY_MANY = text(
     """
     with made as (
-        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, model, seed,
-                          time_limit_s, parent_id, batch_id, batch_index, rank)
-        select again.id, owner_id, kind, params, title, 'queued', priority, pool, device_pin, model,
+        insert into jobs (id, owner_id, kind, params, title, state, priority, pool, device_pin, lane, batch_key,
+                          model, seed, time_limit_s, parent_id, batch_id, batch_index, rank)
+        select again.id, owner_id, kind, params, title, 'queued', priority, pool, device_pin, lane, batch_key, model,
                coalesce(cast(params ->> 'seed' as bigint), cast(floor(random() * 9007199254740992) as bigint)),
                time_limit_s, jobs.id, batch_id, batch_index,
                extract(epoch from now()) - priority * :step + :behind + batch_index * :order

@@ -65,6 +65,17 @@ fairness = Table(
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("vtime", Double, nullable=False, server_default="0"),
+    Column("lane_vtime", Double, nullable=False, server_default="0"),
+)
+
+# Sorts of work that take turns: what somebody waits for, batches, trainings.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("weight", Double, nullable=False),
+    Column("vtime", Double, nullable=False, server_default="0"),
+    CheckConstraint("weight > 0", name="weight"),
 )
 
 keys = Table(
@@ -132,6 +143,7 @@ workflows = Table(
 )
 
 _ELIGIBLE = "state = 'queued' and not waits"
+_SHARED = f"{_ELIGIBLE} and batch_key is not null"
 _WISH = "wish is null or (wish = 'pause' and state = 'running') or (wish = 'keep' and state in ('queued','running'))"
 _TRIAL_OPEN = "searched_by is not null and finished_at is null"
 _RETRIED = "batch_id is not null and parent_id is not null"
@@ -150,6 +162,12 @@ jobs = Table(
     Column("rank", Double, nullable=False),
     Column("pool", Text, nullable=False),
     Column("device_pin", Text),
+    Column("lane", Text, nullable=False, server_default="interactive"),
+    # Jobs of one key can share a pass of their model; NULL for one that cannot.
+    Column("batch_key", Text),
+    # How often another job went first on a device that this one was next on, and since when.
+    Column("passed", Integer, nullable=False, server_default="0"),
+    _when("passed_since"),
     Column("model", Text),
     Column("model_version", Text),
     # The versions of the libraries, and the device, that its outputs were made with.
@@ -207,7 +225,9 @@ jobs = Table(
         unique=True,
         postgresql_where=text("idempotency_key is not null"),
     ),
-    Index("ix_jobs_claim", "owner_id", "pool", "rank", "id", postgresql_where=text(_ELIGIBLE)),
+    Index("ix_jobs_claim", "owner_id", "lane", "pool", "rank", "id", postgresql_where=text(_ELIGIBLE)),
+    Index("ix_jobs_lane", "lane", "pool", postgresql_where=text(_ELIGIBLE)),
+    Index("ix_jobs_shared", "batch_key", "owner_id", "rank", "id", postgresql_where=text(_SHARED)),
     Index("ix_jobs_queue", "pool", "rank", postgresql_where=text(_ELIGIBLE)),
     Index("ix_jobs_running", "owner_id", "lease_until", postgresql_where=text("state = 'running'")),
     Index("ix_jobs_owner", "owner_id", "id"),

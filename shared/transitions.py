@@ -161,7 +161,7 @@ CLOSE = _arrow("cancelled", _GIVEN_JOBS & QUEUED & jobs.c.waits, _NEVER_RAN | _E
 
 START = _arrow(
     "claimed",
-    (jobs.c.id == bindparam("job")) & READY,
+    _GIVEN_JOBS & READY,
     {
         "state": JobState.RUNNING,
         "attempt": jobs.c.attempt + 1,

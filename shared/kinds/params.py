@@ -91,6 +91,10 @@ class Params(BaseModel):
         """The model that a device had better hold already."""
         return getattr(self, "model", None)
 
+    def batch_key(self) -> str | None:
+        """What jobs of this kind with one model must have in common to share a pass; None where none can."""
+        return None
+
     def headline(self) -> str:
         """What a list of jobs shows."""
         return str(getattr(self, "prompt", None) or self.title)

@@ -6,8 +6,10 @@ import torch
 from shared.errors import JobError
 from tests.engines.library import Library
 from tests.engines.tiny.writers import byte_tokenizer
-from worker.engines.decoding import Row, Sampling, SeededSampler, write
+from worker.engines.decoding import write
 from worker.engines.language import LanguageModel, load_language_model
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling, SeededSampler, dice_of
 
 END = frozenset({byte_tokenizer(chat=False).eos_token_id})
 
@@ -86,7 +88,7 @@ def test_an_end_token_ends_the_text_and_is_not_shown():
 def test_samples_follow_the_models_chances():
     # given four tokens with known chances
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
-    sampler = SeededSampler(_sampling(), seeds=[3])
+    sampler = SeededSampler(_sampling(), dice_of([3]))
     # when they are drawn many times
     counts = torch.bincount(torch.cat([sampler(logits, logits).argmax(-1) for _ in range(4000)]), minlength=4)
     # then each comes as often as it should
@@ -98,13 +100,13 @@ def test_samples_follow_the_models_chances():
 )
 def test_samples_stay_among_the_allowed(settings: dict, allowed: set[int]):
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])  # chances .64 .24 .09 .03
-    sampler = SeededSampler(_sampling(**settings), seeds=[3])
+    sampler = SeededSampler(_sampling(**settings), dice_of([3]))
     assert {int(sampler(logits, logits).argmax()) for _ in range(300)} == allowed
 
 
 def test_a_low_temperature_takes_the_likeliest():
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
-    sampler = SeededSampler(_sampling(temperature=0.01), seeds=[3])
+    sampler = SeededSampler(_sampling(temperature=0.01), dice_of([3]))
     assert {int(sampler(logits, logits).argmax()) for _ in range(100)} == {0}
 
 

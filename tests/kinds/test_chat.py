@@ -9,8 +9,8 @@ from shared import kinds
 from shared.errors import Cancelled, Invalid, JobError
 from tests.engines.library import Library
 from tests.kinds.context import FakeContext, run
-from worker.engines.decoding import Sampling, SeededSampler
 from worker.engines.retrieval import read_passages
+from worker.engines.sampling import Sampling, SeededSampler, dice_of
 
 Context = Callable[..., FakeContext]
 TINY = {"model": "tiny-llama", "reader": "tiny-bert", "max_new_tokens": 12, "seed": 4}
@@ -47,7 +47,7 @@ def test_the_last_turn_is_answered_as_the_bare_library_does(context: Context, li
         **tokens,
         max_new_tokens=12,
         do_sample=False,
-        logits_processor=LogitsProcessorList([SeededSampler(sampling, [4])]),
+        logits_processor=LogitsProcessorList([SeededSampler(sampling, dice_of([4]))]),
     )
     expected = tokenizer.decode(theirs[0, tokens["input_ids"].shape[1] :], skip_special_tokens=True).rstrip("\ufffd")
     # then the kind's answer is the same

@@ -12,7 +12,7 @@ from shared import kinds
 from shared.errors import Cancelled, Invalid, JobError
 from tests.engines.library import Library
 from tests.kinds.context import FakeContext, run
-from worker.engines.decoding import Sampling, SeededSampler
+from worker.engines.sampling import Sampling, SeededSampler, dice_of
 
 Context = Callable[..., FakeContext]
 PLAIN = {"max_new_tokens": 8, "repetition_penalty": 1.0}
@@ -50,7 +50,7 @@ def test_alone_the_text_is_the_bare_librarys(
     inputs = processor(images=Image.open(picture).convert("RGB"), **asked, return_tensors="pt")
     inputs = {name: value for name, value in inputs.items() if name in {"input_ids", "pixel_values"}}
     sampling = Sampling(max_new_tokens=8, temperature=1.0, top_k=0, top_p=1.0, repetition_penalty=1.0)
-    sampler = transformers.LogitsProcessorList([SeededSampler(sampling, [seed])] if seed is not None else [])
+    sampler = transformers.LogitsProcessorList([SeededSampler(sampling, dice_of([seed]))] if seed is not None else [])
     theirs = bare.generate(**inputs, max_new_tokens=8, do_sample=False, logits_processor=sampler)
     text = processor.tokenizer.decode(theirs[0, -8:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
     # then the kind writes the same

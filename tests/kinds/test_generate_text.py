@@ -7,8 +7,9 @@ import pytest
 
 from shared.errors import Cancelled, JobError
 from tests.kinds.context import FakeContext, run
-from worker.engines.decoding import Sampling, write
+from worker.engines.decoding import write
 from worker.engines.language import load_language_model
+from worker.engines.sampling import Sampling
 
 Context = Callable[..., FakeContext]
 

@@ -10,7 +10,7 @@ from shared import kinds
 from shared.errors import Cancelled, Invalid, JobError
 from tests.engines.library import Library
 from tests.kinds.context import FakeContext, run
-from worker.engines.decoding import Sampling, SeededSampler
+from worker.engines.sampling import Sampling, SeededSampler, dice_of
 from worker.engines.sentences import grouped, split
 
 Context = Callable[..., FakeContext]
@@ -28,7 +28,7 @@ def test_a_specialist_writes_what_the_bare_library_writes(
     folder = library[model].folder
     tokenizer, bare = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
     sampling = Sampling(max_new_tokens=16, temperature=0.9, top_k=0, top_p=1.0, repetition_penalty=1.0)
-    sampler = LogitsProcessorList([SeededSampler(sampling, [seed])] if seed is not None else [])
+    sampler = LogitsProcessorList([SeededSampler(sampling, dice_of([seed]))] if seed is not None else [])
     inputs = tokenizer(TEXT, return_tensors="pt")
     theirs = bare.generate(
         inputs["input_ids"], attention_mask=inputs["attention_mask"], do_sample=False, num_beams=1, max_new_tokens=16,

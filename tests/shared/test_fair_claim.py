@@ -94,7 +94,9 @@ def test_a_job_whose_model_is_resident_goes_before_another_for_a_while(db: Datab
     assert near.id == loaded.id
     attempts.release(db, near, "test")
     with db.begin() as connection:
-        connection.execute(text("update jobs set run_at = run_at - interval '11 s' where id = :id"), {"id": plain.id})
+        connection.execute(
+            text("update jobs set passed_since = passed_since - interval '11 s' where id = :id"), {"id": plain.id}
+        )
     late = claims.claim(db, worker(), lease_s=30, resident=["warm"])
     assert late is not None
     assert late.id == plain.id

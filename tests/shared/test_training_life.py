@@ -223,11 +223,30 @@ def test_whoever_somebody_waits_for_goes_before_a_training_however_early_that_ca
     assert claimed(db, THERE).id == training.id
 
 
-def test_a_job_of_a_batch_stands_in_line_with_a_training(db: Database, owner: Owner) -> None:
+def test_no_training_makes_room_for_a_batch(db: Database, owner: Owner) -> None:
     training = submit(db, owner)
-    batches.submit(db, owner, "probe", Varied({}, {"steps": [1]}))
     assert claimed(db).id == training.id
+    batches.submit(db, owner, "probe", Varied({}, {"steps": [1]}))
     assert not claims.somebody_waits(db, training, HERE.pools)
+
+
+def test_a_training_keeps_its_slice_while_others_have_had_more_than_their_share(db: Database, owner: Owner) -> None:
+    # given interactive work that has had the device for a thousand seconds, and a training that has its turn now
+    training = submit(db, owner)
+    running = claimed(db)
+    assert running.id == training.id
+    long_ago(db, submit(db, owner, "probe"))
+    assert claims.somebody_waits(db, running, HERE.pools), "as it does while nobody has had more"
+    with db.begin() as connection:
+        connection.execute(text("update lanes set vtime = vtime + 20 where name = 'interactive'"))
+
+    # then it does not make room at once, but when it has had its slice and is ahead again
+    assert not claims.somebody_waits(db, running, HERE.pools)
+    with db.begin() as connection:
+        connection.execute(
+            text("update jobs set started_at = now() - interval '60 s' where id = :id"), {"id": running.id}
+        )
+    assert claims.somebody_waits(db, running, HERE.pools)
 
 
 def test_room_is_made_only_for_what_has_waited_and_could_run_here(

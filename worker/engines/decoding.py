@@ -6,8 +6,7 @@ Each row of a batch has its own seed and comes out as it would alone. Knows no p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Self
+from typing import Any
 
 import torch
 from transformers import (
@@ -20,154 +19,19 @@ from transformers import (
 )
 
 from shared.errors import JobError
+from worker.engines.continuous import Chorus, Line, joinable
 from worker.engines.language import LanguageModel
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling, SeededSampler, dice_of
 
-Finish = Literal["stop", "length"]
 #: Tokens of the prompt that the detokeniser sees first, so that the space before the first new word is right.
 _TAIL = 6
 #: What belongs to how an encoder-decoder model begins, and to no taste: kept from the checkpoint.
 _BEGINNINGS = ("decoder_start_token_id", "bos_token_id", "forced_bos_token_id", "bad_words_ids")
 
 
-class Asked(Protocol):
-    """How a job asks for the next token to be chosen."""
-
-    @property
-    def max_new_tokens(self) -> int: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def top_k(self) -> int: ...
-    @property
-    def top_p(self) -> float: ...
-    @property
-    def repetition_penalty(self) -> float: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How the next token is chosen, and where the text ends."""
-
-    max_new_tokens: int
-    temperature: float
-    top_k: int
-    top_p: float
-    repetition_penalty: float
-    stop: Sequence[str] = ()
-
-    @classmethod
-    def of(cls, asked: Asked, stop: Sequence[str] = ()) -> Self:
-        """As a job asks for it; its text ends before the first text of `stop`."""
-        return cls(
-            max_new_tokens=asked.max_new_tokens,
-            temperature=asked.temperature,
-            top_k=asked.top_k,
-            top_p=asked.top_p,
-            repetition_penalty=asked.repetition_penalty,
-            stop=stop,
-        )
-
-
-@dataclass
-class Row:
-    """One text as it is written: its tokens, its text so far, and why it ended."""
-
-    tokenizer: Any
-    stop: Sequence[str]
-    ends: frozenset[int]
-    prompt_tail: list[int]
-    text: str = ""
-    tokens: int = 0
-    finish: Finish | None = None
-    #: Natural logarithm of the model's own probability of all tokens, whatever the sampling made of it; per token it
-    #: says how well the model thinks of the text.
-    likelihood: float = 0.0
-    _ids: list[int] = field(default_factory=list)
-    _from: int = 0
-    _read: int = 0
-
-    def __post_init__(self) -> None:
-        self._ids = list(self.prompt_tail)
-        self._read = len(self._ids)
-
-    def add(self, token: int) -> None:
-        """Take the next token; a finished row takes none."""
-        if self.finish:
-            return
-        self.tokens += 1
-        if token in self.ends:
-            self.close("stop")
-            return
-        self._ids.append(token)
-        fresh = self._fresh()
-        if not fresh or fresh.endswith("\ufffd"):  # in the middle of a character of several tokens
-            return
-        self._from, self._read = self._read, len(self._ids)
-        self._extend(fresh)
-
-    def close(self, finish: Finish) -> None:
-        """End the text; bytes of a character that was never completed go."""
-        if self.finish:
-            return
-        self.finish = finish
-        self._extend(self._fresh().rstrip("\ufffd"))
-
-    @property
-    def shown(self) -> str:
-        """The text that is sure to stay: without an end that may turn out to be a stop string's beginning."""
-        if self.finish:
-            return self.text
-        longest = max((len(stop) for stop in self.stop), default=1) - 1
-        for length in range(min(longest, len(self.text)), 0, -1):
-            if any(stop.startswith(self.text[-length:]) for stop in self.stop):
-                return self.text[:-length]
-        return self.text
-
-    def _fresh(self) -> str:
-        known, now = (
-            self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            for ids in (self._ids[self._from : self._read], self._ids[self._from :])
-        )
-        return str(now[len(known) :])
-
-    def _extend(self, fresh: str) -> None:
-        searched = len(self.text)
-        self.text += fresh
-        hits = [self.text.find(stop, max(0, searched - len(stop) + 1)) for stop in self.stop]
-        found = [hit for hit in hits if hit >= 0]
-        if found:
-            self.text, self.finish = self.text[: min(found)], "stop"
-
-
-class SeededSampler(LogitsProcessor):
-    """Sampling as an argmax: logits plus Gumbel noise, drawn by each row's own generator.
-
-    The noise belongs to the token, not to its rank, so rounding between batch sizes does not change the choice.
-    """
-
-    def __init__(self, sampling: Sampling, seeds: Sequence[int]) -> None:
-        self.temperature, self.top_k, self.top_p = sampling.temperature, sampling.top_k, sampling.top_p
-        self.generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - their form
-        """The scores whose argmax is the sample."""
-        scores = scores.float() / self.temperature
-        vocabulary = scores.shape[-1]
-        uniform = torch.stack([torch.rand(vocabulary, generator=generator) for generator in self.generators])
-        uniform = uniform.to(scores.device)
-        if self.top_k == 0 and self.top_p == 1:
-            return scores + _gumbel(uniform)
-        best, tokens = scores.topk(min(self.top_k or vocabulary, vocabulary), dim=-1)
-        chance = best.softmax(-1)
-        # A token stays while those before it have not reached top_p; so the first always stays.
-        beyond = chance.cumsum(-1) - chance >= self.top_p
-        best = (best + _gumbel(uniform.gather(-1, tokens))).masked_fill(beyond, -torch.inf)
-        return torch.full_like(scores, -torch.inf).scatter(-1, tokens, best)
-
-
-def _gumbel(uniform: torch.Tensor) -> torch.Tensor:
-    # Clamped, so that neither logarithm is infinite.
-    return -torch.log(-torch.log(uniform.clamp(1e-20, 1 - 1e-7)))
+OnStep = Callable[[int, list[Row]], None]
+"""Called after every token with how many there are, and the rows."""
 
 
 class _Thought(LogitsProcessor):
@@ -184,7 +48,7 @@ class _Thought(LogitsProcessor):
 class _Watch(StoppingCriteria):
     """Sees every token of every row; what `on_step` raises ends the generation."""
 
-    def __init__(self, rows: list[Row], thought: _Thought, on_step: Callable[[int, list[Row]], None]) -> None:
+    def __init__(self, rows: list[Row], thought: _Thought, on_step: OnStep) -> None:
         self.rows, self.thought, self.on_step, self.steps = rows, thought, on_step, 0
 
     def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
@@ -225,22 +89,53 @@ def write(
     sampling: Sampling,
     *,
     seeds: Sequence[int],
-    on_step: Callable[[int, list[Row]], None],
+    on_step: OnStep,
     seen: Mapping[str, torch.Tensor] | None = None,
 ) -> list[Row]:
     """Continue, or answer, one prompt once per seed. `on_step(step, rows)` is called after every token.
 
     `seen` is what the model looks at besides the prompt: the pixels of a picture.
     """
+    rows = [row_of(lm, prompt, sampling) for _ in seeds]
+    if not seen and joinable(lm):
+        _write_together(lm, prompt, sampling, rows, seeds, on_step)
+    else:
+        _generate(lm, prompt, sampling, rows, seeds, on_step, seen or {})
+    return rows
+
+
+def row_of(lm: LanguageModel, prompt: torch.Tensor, sampling: Sampling) -> Row:
+    """The row of a text that goes on from a prompt, [1, length].
+
+    Raises:
+        JobError: the model cannot hold it.
+    """
     check_window(lm, prompt, sampling.max_new_tokens)
-    tail = [] if lm.encodes else prompt[0, -_TAIL:].tolist()
-    rows = [Row(lm.tokenizer, sampling.stop, lm.ends, tail) for _ in seeds]
-    thought = _Thought()
-    tokens = prompt.expand(len(seeds), -1)
+    return Row(lm.tokenizer, sampling.stop, lm.ends, [] if lm.encodes else prompt[0, -_TAIL:].tolist())
+
+
+def _write_together(
+    lm: LanguageModel, prompt: torch.Tensor, sampling: Sampling, rows: list[Row], seeds: Sequence[int], on_step: OnStep
+) -> None:
+    chorus, step, start = Chorus(lm), 1, prompt[0]
+    chorus.join([Line(row, start, sampling, dice) for row, dice in zip(rows, dice_of(seeds), strict=True)])
+    on_step(step, rows)
+    while chorus.lines:
+        chorus.step()
+        step += 1
+        on_step(step, rows)
+
+
+def _generate(
+    lm: LanguageModel, prompt: torch.Tensor, sampling: Sampling, rows: list[Row], seeds: Sequence[int], on_step: OnStep,
+    seen: Mapping[str, torch.Tensor],
+) -> None:  # fmt: skip
+    """By the library's own loop: what is seen goes in with the prompt, and any memory will do."""
+    thought, tokens = _Thought(), prompt.expand(len(seeds), -1)
     with torch.inference_mode():
         lm.model.generate(
             input_ids=tokens,
-            **{name: value.expand(len(seeds), *value.shape[1:]) for name, value in (seen or {}).items()},
+            **{name: value.expand(len(seeds), *value.shape[1:]) for name, value in seen.items()},
             attention_mask=torch.ones_like(tokens),
             generation_config=_greedy(lm, sampling.max_new_tokens),
             logits_processor=LogitsProcessorList([thought, *_processors(sampling, seeds)]),
@@ -248,7 +143,6 @@ def write(
         )
     for row in rows:
         row.close("length")
-    return rows
 
 
 def _processors(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList:
@@ -256,7 +150,7 @@ def _processors(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList
     if sampling.repetition_penalty != 1:
         processors.append(RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty))
     if sampling.temperature > 0:
-        processors.append(SeededSampler(sampling, seeds))
+        processors.append(SeededSampler(sampling, dice_of(seeds)))
     return processors
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from shared.kinds.chat import Chat
 from worker.context import JobContext
-from worker.engines.decoding import Row, Sampling, write
+from worker.engines.decoding import write
 from worker.engines.encoders import resident_encoder
 from worker.engines.language import resident_language_model
 from worker.engines.loading import check_task
 from worker.engines.retrieval import Passage, learn, read_passages
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling
 
 _PLAIN = "text/plain; charset=utf-8"
 #: Passages that the model reads: more push the question out of a small model's mind.

@@ -5,9 +5,11 @@ import time
 from shared.errors import JobError
 from shared.kinds.describe_image import DescribeImage
 from worker.context import JobContext
-from worker.engines.decoding import Row, Sampling, write
+from worker.engines.decoding import write
 from worker.engines.language import language_model_size
 from worker.engines.loading import check_task
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling
 from worker.engines.seeing import load_seer, open_picture
 
 _NO_MODEL = (

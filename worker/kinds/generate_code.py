@@ -10,9 +10,11 @@ from shared.errors import JobError
 from shared.kinds.generate_code import GenerateCode
 from worker.context import JobContext
 from worker.engines import code
-from worker.engines.decoding import Row, Sampling, write
+from worker.engines.decoding import write
 from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling
 
 _FENCE = "```"
 #: A second attempt of a greedy job would write the same again, so it samples.

@@ -9,9 +9,11 @@ import torch
 from shared.kinds.generate_text import GenerateText
 from worker.context import JobContext
 from worker.engines.choosing import alike_texts, choose
-from worker.engines.decoding import Row, Sampling, write
+from worker.engines.decoding import write
 from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling
 
 _PLAIN = "text/plain; charset=utf-8"
 

@@ -7,9 +7,11 @@ import torch
 from shared.errors import JobError
 from shared.kinds.transform_text import MAX_TEXT, TransformText
 from worker.context import JobContext
-from worker.engines.decoding import Row, Sampling, write
+from worker.engines.decoding import write
 from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
+from worker.engines.rows import Row
+from worker.engines.sampling import Sampling
 from worker.engines.sentences import Piece, grouped, split
 
 #: Tokens of one piece: small models lose the thread in more, whatever they could hold.

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from worker.engines.decoding import Sampling, write
+from worker.engines.decoding import write
 from worker.engines.language import LanguageModel
+from worker.engines.sampling import Sampling
 from worker.engines.training.language_learner import Told
 from worker.engines.training.masking import Reader, Row
 from worker.engines.training.plan import Heed
