@@ -70,6 +70,8 @@ class Attempt:
         self.model_version: str | None = None
         self.made_with: dict[str, str] | None = None
         self.lean = False
+        #: Device seconds of this attempt where it shared its passes with others; else it had the device to itself.
+        self.shared_s: float | None = None
         self._finisher: Finisher | None = None
         self._params: Params | None = None
         #: What a job that trains is asked to do. `leave` is a wish to yield, since the worker shuts down.
@@ -222,12 +224,16 @@ class Attempt:
 
     def begin_lean(self) -> None:
         """Begin again from nothing, with as little in memory as possible."""
+        self.begin_again()
+        self.metrics, self.lean = {"lean_retries": 1.0}, True
+
+    def begin_again(self) -> None:
+        """Begin again from nothing."""
         shutil.rmtree(self.workdir, ignore_errors=True)
         with self._lock:
             self.outputs.clear()
             self._to_store.clear()
-            self.metrics = {"lean_retries": 1.0}
-            self.lean = True
+            self.metrics = {}
 
     def news(self) -> tuple[Progress, dict[str, float]] | None:
         """Progress and metrics if they changed since the last call."""

@@ -6,9 +6,10 @@ Kinds are written against this Protocol alone; who implements it (a worker, a te
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from worker.engines.training.together import Mates
 
 T = TypeVar("T")
+P_co = TypeVar("P_co", covariant=True)
 
 Wanted = Literal["pause", "keep", "yield", "prune"]
 
@@ -48,6 +50,30 @@ class Search(Protocol):
 
     def choose(self, choice: Choice) -> None:
         """Say which model enters the library when the search has succeeded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Member(Generic[P_co]):
+    """One of several jobs that share their passes: what it asks for, and its own context."""
+
+    params: P_co
+    ctx: Any
+
+
+class Party(Protocol[P_co]):
+    """The jobs of one kind and one key that share the passes of a model; for `run_many(party)`."""
+
+    def turn(self, room: int) -> Sequence[Member[P_co]]:
+        """The jobs that join now, at most so many: first the one that it began with. Call it at every step."""
+
+    def minding(self, member: Member[Any]) -> AbstractContextManager[None]:
+        """What is raised inside, a cancel too, ends this job; the others go on."""
+
+    def done(self, member: Member[Any]) -> None:
+        """This job has saved all that it makes."""
+
+    def has(self, member: Member[Any]) -> bool:
+        """Whether this job is still one of them."""
 
 
 class JobContext(Protocol):

@@ -58,7 +58,7 @@ class Drained(BaseException):
 
 
 class Pulse:
-    """Beats every `settings.pulse_s`. One attempt at a time is watched."""
+    """Beats every `settings.pulse_s` for the attempts that run: one, or those that share their passes."""
 
     def __init__(
         self,
@@ -71,8 +71,7 @@ class Pulse:
         self._settings, self._db, self._report, self._makes_room = settings, db, report, makes_room
         self._drain_file = drain_file(settings, slug, os.getppid())
         self._sign = sign_of_life(settings, slug)
-        self._attempt: Attempt | None = None
-        self._told_at: float | None = None
+        self._watched: dict[Attempt, float | None] = {}
         self._reported_at = 0.0
         self._lock = threading.Lock()
 
@@ -81,15 +80,15 @@ class Pulse:
         threading.Thread(target=self._run, name="pulse", daemon=True).start()
 
     def watch(self, attempt: Attempt) -> None:
-        """Begin to keep this attempt alive."""
+        """Begin to keep this attempt alive; when it was told to stop is kept beside it."""
         with self._lock:
-            self._attempt, self._told_at = attempt, None
+            self._watched[attempt] = None
         self._report_soon()
 
-    def release(self) -> None:
+    def release(self, attempt: Attempt) -> None:
         """The attempt has ended; after this returns nothing more is written for it."""
         with self._lock:
-            self._attempt = None
+            self._watched.pop(attempt, None)
         self._report_soon()
 
     @property
@@ -105,9 +104,10 @@ class Pulse:
         while True:
             try:
                 self._sign.touch()
-                with self._lock:
-                    if self._attempt is not None:
-                        self._beat(self._attempt)
+                for attempt in [*self._watched]:
+                    with self._lock:
+                        if attempt in self._watched:
+                            self._beat(attempt)
                 if time.monotonic() - self._reported_at >= self._settings.heartbeat_s:
                     self._reported_at = time.monotonic()
                     self._report()
@@ -141,13 +141,14 @@ class Pulse:
         if now - attempt.moved > stall_s:
             log.error("%s made no progress for %.0f s: this process ends", attempt.job_id, stall_s)
             _die()
-        if self._told_at is not None and now - self._told_at > min(STOP_GRACE_S, self._settings.lease_s):
+        told_at = self._watched[attempt]
+        if told_at is not None and now - told_at > min(STOP_GRACE_S, self._settings.lease_s):
             self._force(attempt)
 
     def _tell(self, attempt: Attempt, reason: type[BaseException]) -> None:
         attempt.stop(reason)
-        if self._told_at is None:
-            self._told_at = time.monotonic()
+        if self._watched[attempt] is None:
+            self._watched[attempt] = time.monotonic()
 
     def _force(self, attempt: Attempt) -> None:
         """The job did not stop by itself: write its end, then end the process that still computes it."""

@@ -1,57 +1,52 @@
-"""Claims jobs for one device and runs them, one at a time, until nothing is left.
+"""Claims jobs for one device and runs them, one at a time or side by side, until nothing is left.
 
-The one place where what a kind raises becomes what a job is. Knows no Celery and no HTTP.
+Knows no Celery and no HTTP; what a kind raises becomes what its job is in `worker.ends`.
 """
 
 import logging
 import os
 import shutil
 import threading
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 from shared import attempts, claims, devices, kinds, signers
-from shared.artifacts import NewArtifact
 from shared.claims import Claimant
 from shared.db import Database
 from shared.devices import Report, State
 from shared.errors import (
-    AwaitsTrials,
-    Broken,
-    Cancelled,
-    Invalid,
-    JobError,
-    Pruned,
-    RetryableError,
-    StoodAside,
-    Superseded,
-    TimeLimit,
     Unavailable,
 )
 from shared.ids import new_id
 from shared.job import Job
+from shared.kinds.params import Params
 from shared.queue import Ringer
 from shared.settings import Settings
 from shared.signing import signing_key
 from shared.storage import Storage
-from worker import ends, steps
+from worker import steps
 from worker.attempt import Attempt
+from worker.context import Member
 from worker.devices import Device
+from worker.ends import ENDINGS, Ends
 from worker.finishing.finisher import Finisher
-from worker.health import Health, is_fatal
-from worker.kinds import run_function
+from worker.health import Health
+from worker.kinds import RunMany, run_function, run_many_function
 from worker.lock import DeviceLock
 from worker.mates import helped
 from worker.mirror import mirrored
+from worker.party import Party
 from worker.persisting import persist
-from worker.pulse import Drained, Pulse, Room, time_limit_sentence
+from worker.pulse import Pulse, Room
 from worker.residency import Residency, cuda_memory, is_out_of_memory, process_memory
-from worker.sentences import ASIDE, out_of_memory_sentence, unexpected_sentence
+from worker.sentences import unexpected_sentence
 
 log = logging.getLogger(__name__)
 
-_ENDINGS = (Cancelled, TimeLimit, StoodAside, AwaitsTrials, Pruned, Superseded, Drained)
-"""How an attempt ends that no kind may catch."""
+Close = Callable[[Attempt, BaseException | None], None]
+"""Writes the end of an attempt, with what was raised if anything was."""
 
 
 class Runner:
@@ -61,13 +56,14 @@ class Runner:
         self.settings = settings
         self.device = device
         self.worker_id = new_id("wkr")
-        self.db = Database(settings.database_url, pool_size=2)
+        self.db = Database(settings.database_url, pool_size=3)
         self.storage = Storage(settings.storage)
         self.key = signing_key(settings.signing, settings.producer)
         self.finisher = Finisher(settings, self.key)
         self.ringer = Ringer(settings)
         self.health = Health(settings.home / "run" / f"{device.slug}.faults")
         self.residency = Residency(device.budget(settings), cuda_memory if device.is_gpu else process_memory)
+        self.ends = Ends(self.db, self.ringer.ring, self.residency, self.health, settings.retry_s)
         self._lock = DeviceLock(settings.home / "run" / f"{device.slug}.lock")
         self._ready = False
         self._job_id: str | None = None
@@ -112,31 +108,103 @@ class Runner:
         return count
 
     def run(self, job: Job) -> None:
-        """Run one claimed job to its end, whatever that is."""
+        """Run one claimed job to its end, whatever that is, and with it others that join and share its passes."""
         # There may be more: the next device hears of it while this one works.
         self.ringer.ring(job.pool)
-        workdir = self.settings.home / "tmp" / f"{job.id}-{job.attempt}"
+        self._job_id = job.id
+        attempt = self._begin(job)
+        try:
+            if job.batch_key is None or (run_many := self._run_many(job.kind)) is None:
+                self._close(attempt, self._outcome(attempt))
+            else:
+                self._run_together(attempt, run_many)
+        finally:
+            self._job_id = None
+
+    def _begin(self, job: Job) -> Attempt:
         attempt = Attempt(
             job,
             db=self.db,
             storage=self.storage,
             residency=self.residency,
             torch_device=self.device.torch_name,
-            workdir=workdir,
+            workdir=self.settings.home / "tmp" / f"{job.id}-{job.attempt}",
             cache=self.settings.home / "cache",
         )
-        self._job_id = job.id
         self.pulse.watch(attempt)
+        return attempt
+
+    def _close(self, attempt: Attempt, error: BaseException | None) -> None:
+        """Write the end of an attempt, whatever it is."""
         try:
-            self._conclude(attempt, self._outcome(attempt))
+            self.ends.write(attempt, error)
         except Unavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - the end cannot be written as it is; the job must have one
-            self._fail(attempt, "internal", unexpected_sentence(error), error)
+        except Exception as failure:  # noqa: BLE001 - the end cannot be written as it is; the job must have one
+            self.ends.fail(attempt, "internal", unexpected_sentence(failure), failure)
         finally:
-            self._job_id = None
-            self.pulse.release()
-            shutil.rmtree(workdir, ignore_errors=True)
+            self.pulse.release(attempt)
+            shutil.rmtree(attempt.workdir, ignore_errors=True)
+
+    # ---- jobs that share passes ----
+
+    def _run_many(self, kind: str) -> RunMany | None:
+        try:
+            return run_many_function(kind)
+        except Exception:  # noqa: BLE001 - running it alone says what is wrong with it
+            return None
+
+    def _run_together(self, first: Attempt, run_many: RunMany) -> None:
+        """Run a job, and those that join it, to their ends; while one's files are stored the others go on."""
+        with ThreadPoolExecutor(1, thread_name_prefix="closing") as closing:
+            ends: list[Future[None]] = []
+
+            def close(attempt: Attempt, error: BaseException | None) -> None:
+                ends.append(closing.submit(self._close_joined, attempt, error))
+
+            member = self._member(first, close)
+            if member is None:
+                return
+            party = Party(member, partial(self._join, first.job, close), close)
+            try:
+                run_many(party)
+            except Exception:
+                log.exception("jobs that shared their passes with %s are run one by one", first.job_id)
+            left = party.left()
+        for attempt in left:
+            attempt.begin_again()
+            self._close(attempt, self._outcome(attempt))
+        for end in ends:
+            end.result()
+
+    def _join(self, job: Job, close: Close, most: int) -> list[Member[Any]]:
+        if not self._may_claim():
+            return []
+        claimant = Claimant(self.worker_id, self.device.id, self._pools())
+        try:
+            found = claims.mates(self.db, claimant, job, most=most, lease_s=self.settings.lease_s)
+        except Unavailable as error:
+            log.warning("nobody joins: %s", error)
+            return []
+        members = [self._member(self._begin(each), close) for each in found]
+        return [member for member in members if member is not None]
+
+    def _member(self, attempt: Attempt, close: Close) -> Member[Any] | None:
+        try:
+            return Member(self._prepared(attempt), attempt)
+        except Exception as error:  # noqa: BLE001 - told apart where its end is written
+            close(attempt, error)
+            return None
+
+    def _close_joined(self, attempt: Attempt, error: BaseException | None) -> None:
+        if error is None:
+            try:
+                attempt.upload()
+            except Exception as failure:  # noqa: BLE001 - told apart where its end is written
+                error = failure
+        self._close(attempt, error)
+
+    # ---- jobs by themselves ----
 
     def _outcome(self, attempt: Attempt) -> BaseException | None:
         """Run the kind, and once more with less in memory where that ran out; what it raised, or None."""
@@ -151,93 +219,22 @@ class Runner:
         return self._once(attempt)
 
     def _once(self, attempt: Attempt) -> BaseException | None:
-        job = attempt.job
         try:
-            attempt.workdir.mkdir(parents=True)
-            attempt.job = job = steps.filled(self.db, self.storage, job)
-            params = kinds.validate(job.kind, job.params)
-            attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
+            params = self._prepared(attempt)
             with mirrored(attempt, self.settings), helped(attempt, self.device) as ctx:
-                run_function(job.kind)(params, ctx)
+                run_function(attempt.job.kind)(params, ctx)
             attempt.upload()
-        except (*_ENDINGS, Exception) as error:  # noqa: BLE001 - told apart just below
+        except (*ENDINGS, Exception) as error:  # noqa: BLE001 - told apart just below
             return error
         return None
 
-    def _conclude(self, attempt: Attempt, error: BaseException | None) -> None:
-        """Write the end of an attempt; each write is safe to repeat while the database is away."""
-        job = attempt.job
-        persist(attempt.points.write)
-        match error:
-            case None:
-                ends.finish(self.db, attempt, self.ringer.ring)
-            case Pruned():
-                ends.finish(self.db, attempt, self.ringer.ring, pruned=True)
-            case AwaitsTrials():
-                ends.await_trials(self.db, attempt, self.ringer.ring)
-            case Superseded():
-                log.warning("%s attempt %d was superseded; its result is dropped", job.id, job.attempt)
-            case Cancelled():
-                persist(lambda: attempts.stop(self.db, job))
-            case Drained():
-                persist(lambda: attempts.release(self.db, job, "the worker shut down"))
-            case StoodAside():
-                why = ASIDE.get(attempt.stood_aside_for or "", ASIDE["yield"])
-                persist(lambda: attempts.release(self.db, job, why))
-                self.ringer.ring(job.pool)
-            case TimeLimit():
-                self._fail(attempt, "time_limit", time_limit_sentence(job.time_limit_s))
-            case _:
-                self._conclude_error(attempt, error)
-
-    def _conclude_error(self, attempt: Attempt, error: BaseException) -> None:
-        match error:
-            case Broken():
-                self._fail(attempt, error.code, str(error), kept=self._kept(attempt))
-            case JobError() | Invalid():
-                self._fail(attempt, error.code, str(error))
-            case RetryableError() | Unavailable():
-                self._fail(attempt, error.code, str(error), retryable=True)
-            case _ if is_out_of_memory(error):
-                self.residency.clear()
-                self._fail(attempt, "out_of_memory", out_of_memory_sentence(attempt.job), error)
-            case _ if is_fatal(error):
-                self._fail(
-                    attempt, "device_error", "The device failed in the middle of the job.", error, retryable=True
-                )
-                self.health.record_and_exit(error)
-            case _:
-                # A bug in a kind or a bad file fails each time; the machine's troubles may pass.
-                passing = isinstance(error, OSError | RuntimeError)
-                self._fail(attempt, "internal", unexpected_sentence(error), error, retryable=passing)
-
-    def _kept(self, attempt: Attempt) -> list[NewArtifact]:
-        """What a broken job leaves, stored; best effort, for the sentence that says why matters more."""
-        try:
-            attempt.upload()
-        except Unavailable:
-            log.exception("what %s made could not be stored", attempt.job_id)
-            return []
-        return attempt.outputs
-
-    def _fail(
-        self,
-        attempt: Attempt,
-        code: str,
-        message: str,
-        error: BaseException | None = None,
-        *,
-        retryable: bool = False,
-        kept: Sequence[NewArtifact] = (),
-    ) -> None:
-        logs = [*kept]
-        if error is not None:
-            log.error("%s attempt %d failed", attempt.job_id, attempt.job.attempt, exc_info=error)
-            logs += attempt.save_log("".join(traceback.format_exception(error)))
-        retry_s = self.settings.retry_s
-        persist(
-            lambda: attempts.fail(self.db, attempt.job, code, message, retryable=retryable, retry_s=retry_s, logs=logs)
-        )
+    def _prepared(self, attempt: Attempt) -> Params:
+        """The params of an attempt, checked; its folder and all that its context needs are there."""
+        attempt.workdir.mkdir(parents=True)
+        attempt.job = job = steps.filled(self.db, self.storage, attempt.job)
+        params = kinds.validate(job.kind, job.params)
+        attempt.finish_by(self.finisher, params, self.device.title if self.device.is_gpu else "cpu")
+        return params
 
     def _claim(self) -> Job | None:
         claimant = Claimant(self.worker_id, self.device.id, self._pools())

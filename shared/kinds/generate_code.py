@@ -71,6 +71,10 @@ class GenerateCode(Creation):
     ] = 3
     seed: Seed = None
 
+    def batch_key(self) -> str:
+        """Texts of one model share its passes, whatever else each of them asks for."""
+        return "texts"
+
     def smaller(self) -> dict[str, Any]:
         """A program half as long."""
         return {"max_new_tokens": self.max_new_tokens // 2} if self.max_new_tokens > 1 else {}

@@ -147,6 +147,10 @@ class GenerateText(Creation):
     ] = False
     seed: Seed = None
 
+    def batch_key(self) -> str:
+        """Texts of one model share its passes, whatever else each of them asks for."""
+        return "texts"
+
     def smaller(self) -> dict[str, Any]:
         """One answer, half as long."""
         found: dict[str, Any] = {}

@@ -1,7 +1,8 @@
 """Lanes take turns by weight, who is passed over is so for a while only, and who shares a pass is chosen fairly."""
 
 from collections import Counter
-from itertools import count
+from itertools import count, pairwise
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -126,7 +127,7 @@ def test_a_resident_model_is_preferred_between_owners_too_and_nobody_loses_by_it
         models.append(job.model or "")
 
     # then it changes models far less often than it would in turn, and both owners had about as much
-    changes = sum(a != b for a, b in zip(models, models[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(models))
     assert changes <= 6
     assert abs(models.count("a") - 18) <= MOST_PASSED
 
@@ -184,7 +185,7 @@ def test_mates_come_fairly_from_all_owners(db: Database):
     assert all(taken[each.id] == 3 for each in others)
 
 
-def test_a_model_of_ones_own_is_shared_with_nobody(db: Database, owner: Owner, stranger: Owner, tmp_path):
+def test_a_model_of_ones_own_is_shared_with_nobody(db: Database, owner: Owner, stranger: Owner, tmp_path: Path):
     # given that somebody has a model of his own by that name
     library.add(
         db, owner.id, name="tiny", title="T", task="text-generation", source=f"folder:{tmp_path}", revision=None

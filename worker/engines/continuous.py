@@ -29,6 +29,9 @@ def joinable(lm: LanguageModel) -> bool:
     """Whether texts of this model can share its passes: it continues a text, and remembers every token alike."""
     base = lm.model.get_base_model() if hasattr(lm.model, "get_base_model") else lm.model
     takes = inspect.signature(base.forward).parameters.keys()
+    tuned = getattr(lm.model, "active_peft_config", None)
+    if tuned is not None and tuned.is_prompt_learning:
+        return False  # what it has learned stands before the prompt, and the library's own loop alone puts it there
     if lm.encodes or not {"past_key_values", "position_ids", "logits_to_keep"} <= takes:
         return False
     layers = DynamicCache(config=lm.model.config).layers
@@ -61,7 +64,8 @@ class Line:
     def penalised(self, scores: torch.Tensor) -> torch.Tensor:
         """Its scores, [1, vocabulary], with what it has said already made less likely."""
         said = torch.cat([self.prompt, self.prompt.new_tensor(self._written)])[None]
-        return RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)(said, scores)
+        fewer: torch.Tensor = RepetitionPenaltyLogitsProcessor(self.sampling.repetition_penalty)(said, scores)
+        return fewer
 
 
 class Chorus:
@@ -115,6 +119,14 @@ class Chorus:
         """Let go of texts that nobody wants any more."""
         self._let_go({id(line) for line in lines})
 
+    def bytes_each(self) -> int:
+        """What the memory of a text takes that comes to be as long as the longest here, with what it is copied into."""
+        if self._memory is None or not self.lines:
+            return 0
+        places = max(len(line.prompt) + line.sampling.max_new_tokens for line in self.lines)
+        one = sum(2 * layer.keys[0, :, 0].nbytes for layer in _layers(self._memory))
+        return 2 * one * places
+
     def _read(self, prompts: Sequence[torch.Tensor]) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
         """What the model remembers of some prompts, where those are, and the scores of their next tokens."""
         longest = max(len(prompt) for prompt in prompts)
@@ -152,6 +164,9 @@ class Chorus:
 class _Roomy(DynamicLayer):
     """Keys and values with room behind them, so that a step copies nothing: `keys` and `values` are views."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,6 +193,10 @@ class _Roomy(DynamicLayer):
         self._values = self.values = values
 
 
+def _layers(memory: DynamicCache) -> list[_Roomy]:
+    return [layer for layer in memory.layers if isinstance(layer, _Roomy)]
+
+
 def _room(like: torch.Tensor, places: int) -> torch.Tensor:
     rows, heads, _, size = like.shape
     return like.new_zeros(rows, heads, places, size)
@@ -196,14 +215,14 @@ def _portions(lines: Sequence[Line]) -> list[list[Line]]:
 
 def _kept(memory: DynamicCache, rows: torch.Tensor, unused: int = 0) -> DynamicCache:
     """These rows of a memory, without their first places."""
-    return _of([(each.keys[rows, :, unused:], each.values[rows, :, unused:]) for each in memory.layers])
+    return _of([(each.keys[rows, :, unused:], each.values[rows, :, unused:]) for each in _layers(memory)])
 
 
 def _side_by_side(one: DynamicCache, other: DynamicCache) -> DynamicCache:
     """The rows of two memories in one, aligned at their ends."""
     return _of([
         (torch.cat(_aligned(a.keys, b.keys, dim=-2)), torch.cat(_aligned(a.values, b.values, dim=-2)))
-        for a, b in zip(one.layers, other.layers, strict=True)
+        for a, b in zip(_layers(one), _layers(other), strict=True)
     ])  # fmt: skip
 
 

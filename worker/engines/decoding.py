@@ -98,7 +98,8 @@ def write(
     """
     rows = [row_of(lm, prompt, sampling) for _ in seeds]
     if not seen and joinable(lm):
-        _write_together(lm, prompt, sampling, rows, seeds, on_step)
+        start = prompt[0]
+        _finish(lm, [Line(row, start, sampling, dice) for row, dice in zip(rows, dice_of(seeds), strict=True)], on_step)
     else:
         _generate(lm, prompt, sampling, rows, seeds, on_step, seen or {})
     return rows
@@ -114,11 +115,23 @@ def row_of(lm: LanguageModel, prompt: torch.Tensor, sampling: Sampling) -> Row:
     return Row(lm.tokenizer, sampling.stop, lm.ends, [] if lm.encodes else prompt[0, -_TAIL:].tolist())
 
 
-def _write_together(
-    lm: LanguageModel, prompt: torch.Tensor, sampling: Sampling, rows: list[Row], seeds: Sequence[int], on_step: OnStep
-) -> None:
-    chorus, step, start = Chorus(lm), 1, prompt[0]
-    chorus.join([Line(row, start, sampling, dice) for row, dice in zip(rows, dice_of(seeds), strict=True)])
+def write_each(
+    lm: LanguageModel, prompts: Sequence[torch.Tensor], sampling: Sampling, heed: Callable[[], None]
+) -> list[Row]:
+    """Go on from several prompts, each [1, length], with dice of one seed; `heed` is called with every token."""
+    if not joinable(lm):
+        return [write(lm, each, sampling, seeds=[0], on_step=lambda *_: heed())[0] for each in prompts]
+    rows = [row_of(lm, each, sampling) for each in prompts]
+    dice = dice_of([0] * len(rows))
+    lines = [Line(row, each[0], sampling, own) for row, each, own in zip(rows, prompts, dice, strict=True)]
+    _finish(lm, lines, lambda *_: heed())
+    return rows
+
+
+def _finish(lm: LanguageModel, lines: Sequence[Line], on_step: OnStep) -> None:
+    """Write lines to their ends, side by side."""
+    chorus, step, rows = Chorus(lm), 1, [line.row for line in lines]
+    chorus.join(lines)
     on_step(step, rows)
     while chorus.lines:
         chorus.step()

@@ -36,6 +36,20 @@ class Adapters:
             self._tuned.base_model.disable_adapter_layers()
         self._heard = ""
 
+    @property
+    def heard(self) -> str | None:
+        """Who is heard; for `hear`."""
+        return self._heard
+
+    def hear(self, name: str) -> None:
+        """Let that one be heard again, who is still held."""
+        if name == "":
+            self.off()
+        elif self._heard != name:
+            self._tuned.base_model.enable_adapter_layers()
+            self._tuned.set_adapter(name)
+            self._heard = name
+
     def on(self, model: Any, source: ModelSource) -> Any:
         """Let this adapter be heard, and no other; its tokenizer, if it brings one.
 
@@ -46,10 +60,7 @@ class Adapters:
         if name not in self._held:
             self._hold(model, source, name)
         self._held.move_to_end(name)
-        if self._heard != name:
-            self._tuned.base_model.enable_adapter_layers()
-            self._tuned.set_adapter(name)
-            self._heard = name
+        self.hear(name)
         return self._held[name]
 
     def _hold(self, model: Any, source: ModelSource, name: str) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.kinds.chat import Chat
-from worker.context import JobContext
-from worker.engines.decoding import write
+from worker.context import JobContext, Party
 from worker.engines.encoders import resident_encoder
 from worker.engines.language import resident_language_model
 from worker.engines.loading import check_task
 from worker.engines.retrieval import Passage, learn, read_passages
 from worker.engines.rows import Row
 from worker.engines.sampling import Sampling
+from worker.engines.writing import Work, Writing, alone, together
 
 _PLAIN = "text/plain; charset=utf-8"
 #: Passages that the model reads: more push the question out of a small model's mind.
@@ -25,6 +25,16 @@ Found = Sequence[tuple[Passage, float]]
 
 
 def run(params: Chat, ctx: JobContext) -> None:
+    """One job by itself."""
+    alone(_work(params, ctx))
+
+
+def run_many(party: Party[Chat]) -> None:
+    """Jobs side by side; each may come and go while others write."""
+    together(party, _work)
+
+
+def _work(params: Chat, ctx: JobContext) -> Work:
     """Search the knowledge, then load, write token by token, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
     found = _search(params, ctx) if params.knowledge else []
@@ -40,7 +50,7 @@ def run(params: Chat, ctx: JobContext) -> None:
         rate = rows[0].tokens / (time.perf_counter() - started)
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
-    (row,) = write(lm, prompt, Sampling.of(params, params.stop), seeds=[ctx.seed], on_step=show)
+    (row,) = yield Writing(lm, prompt, Sampling.of(params, params.stop), [ctx.seed], show)
 
     ctx.metric("prompt_tokens", prompt.shape[-1])
     ctx.metric("tokens", row.tokens)

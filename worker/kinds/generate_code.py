@@ -8,13 +8,13 @@ import torch
 
 from shared.errors import JobError
 from shared.kinds.generate_code import GenerateCode
-from worker.context import JobContext
+from worker.context import JobContext, Party
 from worker.engines import code
-from worker.engines.decoding import write
 from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
 from worker.engines.rows import Row
 from worker.engines.sampling import Sampling
+from worker.engines.writing import Work, Writing, alone, together
 
 _FENCE = "```"
 #: A second attempt of a greedy job would write the same again, so it samples.
@@ -39,6 +39,16 @@ _FILES = {
 
 
 def run(params: GenerateCode, ctx: JobContext) -> None:
+    """One job by itself."""
+    alone(_work(params, ctx))
+
+
+def run_many(party: Party[GenerateCode]) -> None:
+    """Jobs side by side; each may come and go while others write."""
+    together(party, _work)
+
+
+def _work(params: GenerateCode, ctx: JobContext) -> Work:
     """Load, write until it parses, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
     source = check_task(ctx.model(params.model), "text-generation")
@@ -48,7 +58,7 @@ def run(params: GenerateCode, ctx: JobContext) -> None:
     tokens, started = 0, time.perf_counter()
 
     for attempt in range(params.attempts):
-        row = _write(lm, prompt, params, ctx, attempt)
+        (row,) = yield _writing(lm, prompt, params, ctx, attempt)
         tokens += row.tokens
         drafts.append(code.extract(row.text))
         if params.language != "python" or code.parses(drafts[-1]):
@@ -72,7 +82,7 @@ def _tokens(lm: LanguageModel, params: GenerateCode) -> torch.Tensor:
     return lm.encode_chat(messages, begin=begin)
 
 
-def _write(lm: LanguageModel, prompt: torch.Tensor, params: GenerateCode, ctx: JobContext, attempt: int) -> Row:
+def _writing(lm: LanguageModel, prompt: torch.Tensor, params: GenerateCode, ctx: JobContext, attempt: int) -> Writing:
     note = "Writing" if attempt == 0 else f"Attempt {attempt + 1} of {params.attempts}: the last one did not parse"
     sampling = Sampling.of(params, [_FENCE, *params.stop])
     if attempt and not params.temperature:
@@ -81,7 +91,7 @@ def _write(lm: LanguageModel, prompt: torch.Tensor, params: GenerateCode, ctx: J
     def show(step: int, rows: list[Row]) -> None:
         ctx.progress(step, params.max_new_tokens, note, text=rows[0].shown)
 
-    return write(lm, prompt, sampling, seeds=[ctx.seed + attempt], on_step=show)[0]
+    return Writing(lm, prompt, sampling, [ctx.seed + attempt], show)
 
 
 def _best(drafts: list[str], language: str) -> str:

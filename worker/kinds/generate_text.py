@@ -7,18 +7,28 @@ from typing import Any
 import torch
 
 from shared.kinds.generate_text import GenerateText
-from worker.context import JobContext
+from worker.context import JobContext, Party
 from worker.engines.choosing import alike_texts, choose
-from worker.engines.decoding import write
 from worker.engines.language import LanguageModel, resident_language_model
 from worker.engines.loading import check_task
 from worker.engines.rows import Row
 from worker.engines.sampling import Sampling
+from worker.engines.writing import Work, Writing, alone, together
 
 _PLAIN = "text/plain; charset=utf-8"
 
 
 def run(params: GenerateText, ctx: JobContext) -> None:
+    """One job by itself."""
+    alone(_work(params, ctx))
+
+
+def run_many(party: Party[GenerateText]) -> None:
+    """Jobs side by side; each may come and go while others write."""
+    together(party, _work)
+
+
+def _work(params: GenerateText, ctx: JobContext) -> Work:
     """Load, write token by token, save."""
     ctx.progress(0, params.max_new_tokens, "Loading the model")
     source = check_task(ctx.model(params.model), "text-generation")
@@ -31,12 +41,9 @@ def run(params: GenerateText, ctx: JobContext) -> None:
         rate = sum(row.tokens for row in rows) / (time.perf_counter() - started)
         ctx.progress(step, params.max_new_tokens, f"{rate:.1f} tokens/s", text=rows[0].shown)
 
-    groups = [[seed] for seed in seeds] if ctx.lean else [seeds]
-    rows = [
-        row
-        for group in groups
-        for row in write(lm, prompt, Sampling.of(params, params.stop), seeds=group, on_step=show)
-    ]
+    rows: list[Row] = []
+    for group in [[seed] for seed in seeds] if ctx.lean else [seeds]:
+        rows += yield Writing(lm, prompt, Sampling.of(params, params.stop), group, show)
     seconds = time.perf_counter() - started
 
     kept = _kept(rows, params.keep_best)

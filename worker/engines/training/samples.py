@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from worker.engines.decoding import write
+import torch
+
+from worker.engines.decoding import write_each
 from worker.engines.language import LanguageModel
 from worker.engines.sampling import Sampling
 from worker.engines.training.language_learner import Told
@@ -28,16 +30,18 @@ class Samples:
     def write(self, heed: Heed) -> list[Told]:
         """Its words to every prompt; `heed` is called with every token and may raise."""
         self._lm.model.eval()
-        self.last = [Told(_as_text(asked), expected, self._answer(asked, heed)) for asked, expected in self._asked]
+        length = min(_WRITTEN, self._lm.window // 2)
+        how = Sampling(max_new_tokens=length, temperature=0, top_k=0, top_p=1, repetition_penalty=1)
+        prompts = [self._tokens(asked)[:, -(self._lm.window - length) :] for asked, _ in self._asked]
+        rows = write_each(self._lm, prompts, how, heed) if prompts else []
+        self.last = [
+            Told(_as_text(asked), expected, row.text)
+            for (asked, expected), row in zip(self._asked, rows, strict=True)
+        ]  # fmt: skip
         return self.last
 
-    def _answer(self, asked: list[dict[str, str]] | str, heed: Heed) -> str:
-        lm = self._lm
-        tokens = lm.encode(asked) if isinstance(asked, str) else lm.encode_chat(asked)
-        length = min(_WRITTEN, lm.window // 2)
-        how = Sampling(max_new_tokens=length, temperature=0, top_k=0, top_p=1, repetition_penalty=1)
-        (row,) = write(lm, tokens[:, -(lm.window - length) :], how, seeds=[0], on_step=lambda *_: heed())
-        return row.text
+    def _tokens(self, asked: list[dict[str, str]] | str) -> torch.Tensor:
+        return self._lm.encode(asked) if isinstance(asked, str) else self._lm.encode_chat(asked)
 
 
 def pairs(before: Sequence[Told], after: Sequence[Told]) -> list[dict[str, str]]:
