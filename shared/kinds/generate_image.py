@@ -146,6 +146,13 @@ class GenerateImage(Creation):
     previews: Annotated[Previews, Field(description="Show the picture while it forms.")] = True
     seed: Seed = None
 
+    def batch_key(self) -> str | None:
+        """Pictures from words alone share passes where all but words and seeds is alike."""
+        if self.image or self.control_image or self.reference or self.adapters:
+            return None
+        alike = (self.width, self.height, self.steps, self.guidance, self.scheduler, bool(self.negative_prompt))
+        return " ".join(map(str, alike))
+
     def smaller(self) -> dict[str, Any]:
         """Half the sides, one picture, not enlarged; a usual size where even the model's own was too large."""
         found: dict[str, Any] = {}

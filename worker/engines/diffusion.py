@@ -89,11 +89,14 @@ def size_multiple(pipe: Any) -> int:
 
 def batches(seeds: Sequence[T], picture: Painting | Size, device: str, *, lean: bool = False) -> list[Sequence[T]]:
     """The seeds, or what else stands for a picture each, in groups that are painted together; `lean`, one by one."""
-    if lean:
-        return [seeds[at : at + 1] for at in range(len(seeds))]
-    limit = _BATCH_PIXELS["cuda" if device.startswith("cuda") else "cpu"]
-    size = max(1, limit // (picture.width * picture.height))
+    size = 1 if lean else most_at_once(picture, device)
     return [seeds[at : at + size] for at in range(0, len(seeds), size)]
+
+
+def most_at_once(picture: Painting | Size, device: str) -> int:
+    """How many pictures are painted together."""
+    limit = _BATCH_PIXELS["cuda" if device.startswith("cuda") else "cpu"]
+    return max(1, limit // (picture.width * picture.height))
 
 
 def paint(
@@ -103,21 +106,38 @@ def paint(
 
     `on_step(done, total, preview)` may raise to end it.
     """
-    # Generators on the CPU: then a seed gives the same noise on every device, and a row the same as alone.
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     settings = _settings(pipe, painting, guides, len(seeds))
     hold = None
     if guides.image is not None and guides.mask is not None and "mask_image" not in settings:
         hold = holding(pipe, guides.image, guides.mask, seeds)
+    return [_keep(guides, image) for image in _painted(pipe, painting, settings, seeds, on_step, hold)]
+
+
+def paint_each(pipe: Any, paintings: Sequence[Painting], seeds: Sequence[int], on_step: OnStep) -> list[Image.Image]:
+    """A picture of each painting, in one batch; they differ in their words alone, and each has its own seed."""
+    settings = _settings(pipe, paintings[0], FREE, len(paintings), own_words=True)
+    for name in {"prompt", "negative_prompt"} & settings.keys():
+        settings[name] = [getattr(each, name) for each in paintings]
+    if "class_labels" in settings:
+        settings["class_labels"] = [_class(pipe, each.prompt) for each in paintings]
+    return _painted(pipe, paintings[0], settings, seeds, on_step)
+
+
+def _painted(
+    pipe: Any, painting: Painting, settings: dict[str, Any], seeds: Sequence[int], on_step: OnStep,
+    hold: Hold | None = None,
+) -> list[Image.Image]:  # fmt: skip
+    # Generators on the CPU: then a seed gives the same noise on every device, and a row the same as alone.
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     with torch.inference_mode(), _tiles(pipe, painting), _hooked(pipe, painting, on_step, hold):
         try:
-            made = pipe(**settings, generator=generators, output_type="pil")
+            made: list[Image.Image] = pipe(**settings, generator=generators, output_type="pil").images
         except ValueError as error:  # pipelines check their arguments, each in its own way
             raise JobError("unsupported_setting", f"This model does not accept the settings. {error}") from error
-    return [_keep(guides, image) for image in made.images]
+    return made
 
 
-def _settings(pipe: Any, painting: Painting, guides: Guides, count: int) -> dict[str, Any]:
+def _settings(pipe: Any, painting: Painting, guides: Guides, count: int, *, own_words: bool = False) -> dict[str, Any]:
     known = _arguments(pipe)
     settings: dict[str, Any] = {
         "prompt": painting.prompt,
@@ -134,7 +154,7 @@ def _settings(pipe: Any, painting: Painting, guides: Guides, count: int) -> dict
             raise JobError("unsupported_setting", "This model takes no “Avoid” text.", field="negative_prompt")
         settings["negative_prompt"] = painting.negative_prompt
     settings |= arguments(guides, known)
-    if "num_images_per_prompt" in known and guides.image is None:
+    if "num_images_per_prompt" in known and guides.image is None and not own_words:
         settings["num_images_per_prompt"] = count
     else:
         # With one picture for several results some pipelines let the first seed alone draw the noise of all.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from shared.errors import JobError
 from shared.kinds.generate_image import MAX_ENLARGED, MAX_PIXELS, GenerateImage
-from worker.context import JobContext
+from worker.context import JobContext, Member, Party
 from worker.engines.adapters import Adapter, adapted
 from worker.engines.canvases import Size, as_mask, fit, open_picture, size_for
 from worker.engines.choosing import alike_pictures, choose, sharpness
@@ -18,8 +20,10 @@ from worker.engines.diffusion import (
     Painting,
     batches,
     load_pipeline,
+    most_at_once,
     own_size,
     paint,
+    paint_each,
     pipeline_size,
     size_multiple,
 )
@@ -76,6 +80,95 @@ def run(params: GenerateImage, ctx: JobContext) -> None:
 
     for seed, image in _best(made, params.keep_best or 0):
         _save(enlarge(image), painting, params, source, ctx, seed=seed)
+
+
+def run_many(party: Party[GenerateImage]) -> None:
+    """Jobs that differ in their words and seeds alone: as many in one batch as fit, then the next."""
+    while easels := _gathered(party):
+        for _, alike in groupby(sorted(easels, key=_apart), key=_apart):
+            _paint_together(party, list(alike))
+
+
+@dataclass(frozen=True, eq=False)
+class _Easel:
+    """A job of a party, and what it paints with."""
+
+    member: Member[GenerateImage]
+    source: ModelSource
+    pipe: Any
+    painting: Painting
+    made: list[tuple[int, Image.Image]]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [self.member.ctx.seed + number for number in range(self.member.params.images)]
+
+
+def _apart(easel: _Easel) -> tuple[int, str]:
+    """What keeps two from sharing a batch: their model has changed between them, or its own settings have."""
+    painting = easel.painting
+    return id(easel.pipe), repr(replace(painting, prompt="", negative_prompt=str(bool(painting.negative_prompt))))
+
+
+def _gathered(party: Party[GenerateImage]) -> list[_Easel]:
+    """A job, and as many more as there is room for in a batch with it."""
+    easels: list[_Easel] = []
+    room = 1
+    while room > 0 and (found := party.turn(room)):
+        for member in found:
+            with party.minding(member):
+                easels.append(_easel(member))
+        easels = [each for each in easels if party.has(each.member)]
+        if easels:
+            room = most_at_once(easels[0].painting, easels[0].member.ctx.device) - sum(len(e.seeds) for e in easels)
+    return easels
+
+
+def _easel(member: Member[GenerateImage]) -> _Easel:
+    params, ctx = member.params, member.ctx
+    ctx.progress(0, None, "Loading the model")
+    source = check_task(ctx.model(params.model), "text-to-image")
+    pipe = ctx.resident(source.key, lambda: load_pipeline(source, ctx.device), pipeline_size(source))
+    painting = _painting(params, source.defaults, pipe, None)
+    return _Easel(member, source, pipe, painting, [])
+
+
+def _paint_together(party: Party[GenerateImage], easels: list[_Easel]) -> None:
+    pictures = [(easel, seed) for easel in easels for seed in easel.seeds]
+    groups = batches(pictures, easels[0].painting, easels[0].member.ctx.device)
+    for number, group in enumerate(groups):
+
+        def on_step(done: int, steps: int, _: Preview, before: int = number, now: Any = group) -> None:
+            party.turn(0)
+            for easel in easels:
+                if party.has(easel.member):
+                    with party.minding(easel.member):
+                        easel.member.ctx.progress(before * steps + done, len(groups) * steps, f"Step {done} of {steps}")
+            if not any(party.has(easel.member) for easel, _ in now):
+                raise _Deserted
+
+        with suppress(_Deserted):
+            seeds = [seed for _, seed in group]
+            images = paint_each(easels[0].pipe, [easel.painting for easel, _ in group], seeds, on_step)
+            for (easel, seed), image in zip(group, images, strict=True):
+                easel.made.append((seed, image))
+    for easel in easels:
+        if party.has(easel.member):
+            with party.minding(easel.member):
+                _hand_over(easel, at_once=len(groups[0]))
+                party.done(easel.member)
+
+
+class _Deserted(Exception):
+    """All whose pictures are in a batch have ended meanwhile."""
+
+
+def _hand_over(easel: _Easel, *, at_once: int) -> None:
+    params, ctx, painting, source = easel.member.params, easel.member.ctx, easel.painting, easel.source
+    enlarge = _enlarger(params, painting, source, ctx)
+    for seed, image in _best(easel.made, params.keep_best) if params.keep_best else easel.made:
+        _save(enlarge(image), painting, params, source, ctx, seed=seed)
+    ctx.metric("batch_size", at_once)
 
 
 def _best(made: list[tuple[int, Image.Image]], keep: int) -> list[tuple[int, Image.Image]]:
