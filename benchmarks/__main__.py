@@ -6,7 +6,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import batch, finishing, killing, loading, pages, pictures, queue, sounds, submit, texts, training
+from benchmarks import (
+    batch,
+    finishing,
+    killing,
+    loading,
+    pages,
+    pictures,
+    queue,
+    sharing,
+    sounds,
+    submit,
+    texts,
+    training,
+)
 from benchmarks.installation import Installation, installation
 
 BENCHMARKS: dict[str, Callable[[Installation], Iterator[dict[str, object]]]] = {
@@ -24,6 +37,8 @@ BENCHMARKS: dict[str, Callable[[Installation], Iterator[dict[str, object]]]] = {
     "speech": sounds.speech,
     "music": sounds.music,
     "transcripts": sounds.transcripts,
+    "sharing-texts": sharing.texts,
+    "sharing-images": sharing.images,
     "finishing": finishing.finishing,
     "residency": loading.residency,
     "lora": loading.lora,

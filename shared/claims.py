@@ -51,8 +51,8 @@ def claim(db: Database, claimant: Claimant, *, lease_s: float, resident: Sequenc
         if not heads:
             return None
         head, passed = _best(heads, lambda each: each.model in resident)
-        connection.execute(turns.SERVE, {"begins": head.begins, "lane_begins": head.lane_begins})
-        return next(iter(_start(connection, claimant, [head], passed, turn | {"lease_s": lease_s})), None)
+        served = {"begins": head.begins, "lane_begins": head.lane_begins, "lease_s": lease_s}
+        return next(iter(_start(connection, claimant, [head], passed, turn | served)), None)
 
 
 def mates(db: Database, claimant: Claimant, job: Job, *, most: int, lease_s: float) -> list[Job]:
@@ -73,7 +73,9 @@ def mates(db: Database, claimant: Claimant, job: Job, *, most: int, lease_s: flo
         others = [each for each in _line(_heads(connection, turn)) if each.batch_key != job.batch_key]
         if not found or any(_waited_enough(each) for each in others):
             return []
-        return _start(connection, claimant, found, [each.id for each in others], turn | {"lease_s": lease_s})
+        # Whoever joins takes nobody's turn.
+        served = {"begins": turn["now_served"], "lane_begins": turn["lane_now"], "lease_s": lease_s}
+        return _start(connection, claimant, found, [each.id for each in others], turn | served)
 
 
 def somebody_waits(db: Database, job: Job, pools: Sequence[str]) -> bool:
@@ -155,8 +157,7 @@ def _start(
         connection.execute(turns.PASS, {"passed": list(passed)})
     paid = [{**turn, "owner": job.owner_id, "lane": rows[job.id].lane, "price": rows[job.id].cost} for job in started]
     if paid:
-        connection.execute(turns.CHARGE_OWNER, paid)
-        connection.execute(turns.CHARGE_LANE, paid)
+        connection.execute(turns.CHARGE, paid)
     return started
 
 

@@ -121,9 +121,14 @@ AWAITED = text(
 what somebody waits for has not had more than its share since this one began, or this one has had its slice."""
 
 PASS = text("update jobs set passed = passed + 1, passed_since = coalesce(passed_since, now()) where id = any(:passed)")
-SERVE = text("update fairness set vtime = greatest(vtime, :begins), lane_vtime = greatest(lane_vtime, :lane_begins)")
-CHARGE_OWNER = text(
-    "update owners set vtime = greatest(vtime, :now_served) + :price / weight, served_at = now() where id = :owner"
+CHARGE = text(
+    """
+    with lane as (update lanes set vtime = greatest(vtime, :lane_now) + :price / weight where name = :lane),
+    served as (
+        update fairness set vtime = greatest(vtime, :begins), lane_vtime = greatest(lane_vtime, :lane_begins)
+    )
+    update owners set vtime = greatest(vtime, :now_served) + :price / weight, served_at = now() where id = :owner
+    """
 )
-CHARGE_LANE = text("update lanes set vtime = greatest(vtime, :lane_now) + :price / weight where name = :lane")
-"""Always after the owner, so that no two charges wait for each other."""
+"""The lane after the owner, as where a price is corrected, so that no two of them wait for each other: Postgres does the
+statement first and then what stands before it."""
