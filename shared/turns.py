@@ -130,5 +130,5 @@ CHARGE = text(
     update owners set vtime = greatest(vtime, :now_served) + :price / weight, served_at = now() where id = :owner
     """
 )
-"""The lane after the owner, as where a price is corrected, so that no two of them wait for each other: Postgres does the
-statement first and then what stands before it."""
+"""The lane after the owner, as where a price is corrected, so that no two of them wait for each other: what is written
+before the last statement is done after it."""
