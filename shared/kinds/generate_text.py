@@ -147,9 +147,9 @@ class GenerateText(Creation):
     ] = False
     seed: Seed = None
 
-    def batch_key(self) -> str:
-        """Texts of one model share its passes, whatever else each of them asks for."""
-        return "texts"
+    def batch_key(self) -> str | None:
+        """Texts of one model share its passes, whatever else each asks for; several of one job share their own."""
+        return "texts" if self.num_sequences == 1 else None
 
     def smaller(self) -> dict[str, Any]:
         """One answer, half as long."""

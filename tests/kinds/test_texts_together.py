@@ -8,6 +8,9 @@ import pytest
 from shared.errors import Cancelled, JobError
 from tests.kinds.context import FakeContext
 from tests.kinds.party import member, together
+from worker.engines import writing
+from worker.engines.continuous import place_bytes
+from worker.engines.language import load_language_model
 from worker.kinds import run_function
 
 Context = Callable[..., FakeContext]
@@ -87,3 +90,25 @@ def test_a_model_that_shares_no_passes_writes_one_after_the_other(context: Conte
     some = [member("generate_code", context(), **asked) for _ in range(2)]
     party = together("generate_code", {0: some[:1], 2: some[1:]})
     assert set(party.ended) == set(some)
+
+
+def test_one_for_which_there_is_no_memory_waits_for_the_others(context: Context, monkeypatch: pytest.MonkeyPatch):
+    # given memory for a few short texts, and one among them that is long
+    asked = {"model": "tiny-gpt2", "raw": True, "prompt": "hello", "max_new_tokens": 8}
+    short = [member("generate_text", context(seed=seed), **asked) for seed in range(3)]
+    long = member("generate_text", context(), **asked | {"max_new_tokens": 80})
+    lm = load_language_model(short[0].ctx.models["tiny-gpt2"], "cpu")
+    monkeypatch.setattr(writing, "_free", lambda device: 4 * 80 * place_bytes(lm))
+    party = together("generate_text", {0: short[:1], 1: [long, *short[1:]]})
+
+    # then it is written after them, and all are done
+    assert set(party.ended.values()) == {None}
+    assert list(party.ended) == [*short, long]
+    assert long.ctx.metrics["tokens"] == 80
+
+
+def test_what_a_place_takes_is_what_the_library_keeps(context: Context):
+    lm = load_language_model(context().models["tiny-llama"], "cpu")
+    memory = lm.model(input_ids=lm.encode("hello")).past_key_values
+    kept = sum(layer.keys.nbytes + layer.values.nbytes for layer in memory.layers)
+    assert place_bytes(lm) == kept // memory.get_seq_length()

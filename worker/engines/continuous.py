@@ -38,6 +38,14 @@ def joinable(lm: LanguageModel) -> bool:
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
 
+def place_bytes(lm: LanguageModel) -> int:
+    """What the memory of one token of one text takes: the keys and values of every layer."""
+    config = lm.model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * size * lm.model.dtype.itemsize)
+
+
 @dataclass(eq=False)
 class Line:
     """A text in the making: what it goes on from, [length], how its tokens are chosen, and what has come of it."""
@@ -47,6 +55,11 @@ class Line:
     sampling: Sampling
     dice: torch.Generator
     _written: list[int] = field(default_factory=list)
+
+    @property
+    def longest(self) -> int:
+        """Places that it may come to need."""
+        return len(self.prompt) + self.sampling.max_new_tokens
 
     @property
     def done(self) -> bool:
@@ -118,14 +131,6 @@ class Chorus:
     def drop(self, lines: Sequence[Line]) -> None:
         """Let go of texts that nobody wants any more."""
         self._let_go({id(line) for line in lines})
-
-    def bytes_each(self) -> int:
-        """What the memory of a text takes that comes to be as long as the longest here, with what it is copied into."""
-        if self._memory is None or not self.lines:
-            return 0
-        places = max(len(line.prompt) + line.sampling.max_new_tokens for line in self.lines)
-        one = sum(2 * layer.keys[0, :, 0].nbytes for layer in _layers(self._memory))
-        return 2 * one * places
 
     def _read(self, prompts: Sequence[torch.Tensor]) -> tuple[DynamicCache, torch.Tensor, torch.Tensor]:
         """What the model remembers of some prompts, where those are, and the scores of their next tokens."""

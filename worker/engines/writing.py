@@ -15,7 +15,7 @@ import psutil
 import torch
 
 from worker.context import JobContext, Member, Party
-from worker.engines.continuous import Chorus, Line, joinable
+from worker.engines.continuous import Chorus, Line, joinable, place_bytes
 from worker.engines.decoding import OnStep, row_of, write
 from worker.engines.language import LanguageModel
 from worker.engines.memory import free_bytes
@@ -96,15 +96,19 @@ class _Choir:
     def __init__(self, party: Party[P], work: Callable[[P, JobContext], Work]) -> None:
         self.party, self.work = party, work
         self.singers: list[_Singer] = []
+        #: Those whose texts are to join.
+        self.held: list[_Singer] = []
         self.chorus: Chorus | None = None
         #: Of the adapters on the model, the one that all here speak with.
         self.voice = ""
+        self.budget = 0.0
         self.step_s = 0.0
 
     def sing(self) -> None:
         while True:
             for member in self.party.turn(self._room()):
                 self._begin(member)
+            self._join_held()
             if not self.singers:
                 return
             self._step()
@@ -115,25 +119,23 @@ class _Choir:
         self._go_on(singer)
 
     def _go_on(self, singer: _Singer) -> None:
-        """Take what a job asks for next, and join it; a job that asks for nothing more is done."""
-        lines: list[Line] = []
+        """Take what a job asks for next, to join; a job that asks for nothing more is done."""
+        singer.lines = []
         with self.party.minding(singer.member):
-            while not lines and (asked := next(singer.wishes, None)) is not None:
+            while not singer.lines and (asked := next(singer.wishes, None)) is not None:
                 singer.asked, singer.step = asked, 0
-                lines = self._lines(asked)
-            if not lines:
+                singer.lines = self._lines(asked)
+            if not singer.lines:
                 self.party.done(singer.member)
-        if not self._gone(singer) and self.chorus is not None:
-            singer.lines = lines
-            self.chorus.join(lines)
-            self._tell(singer)
+        if not self._gone(singer):
+            self.held.append(singer)
 
     def _lines(self, asked: _Asked) -> list[Line]:
         """The lines of a writing; none where it was written at once, since its model shares no passes."""
-        told = asked.writing
-        adapters = told.lm.adapters
+        told, adapters = asked.writing, asked.writing.lm.adapters
         if self.chorus is None and joinable(told.lm):
             self.chorus, self.voice = Chorus(told.lm), adapters.heard or ""
+            self.budget = _MEMORY_SHARE * _free(str(told.lm.model.device))
         if self.chorus is None or self.chorus.lm.model is not told.lm.model or adapters.heard != self.voice:
             try:
                 asked.rows = write(told.lm, told.prompt, told.sampling, seeds=told.seeds, on_step=told.on_step)
@@ -144,9 +146,27 @@ class _Choir:
         asked.rows = [row_of(told.lm, told.prompt, told.sampling) for _ in told.seeds]
         start = told.prompt[0]
         return [
-            Line(row, start, told.sampling, dice)
-            for row, dice in zip(asked.rows, dice_of(told.seeds), strict=True)
-        ]  # fmt: skip
+            Line(row, start, told.sampling, dice) for row, dice in zip(asked.rows, dice_of(told.seeds), strict=True)
+        ]
+
+    def _join_held(self) -> None:
+        """Let those join for whom there is memory, all at once."""
+        if self.chorus is None or not self.held:
+            return
+        lines, joining = [*self.chorus.lines], []
+        for singer in self.held:
+            if not lines or self._fits([*lines, *singer.lines]):
+                lines += singer.lines
+                joining.append(singer)
+        self.held = [singer for singer in self.held if singer not in joining]
+        self.chorus.join([line for singer in joining for line in singer.lines])
+        for singer in joining:
+            self._tell(singer)
+
+    def _fits(self, lines: Sequence[Line]) -> bool:
+        """Whether there is memory for these side by side, each as long as the longest, and for copying it."""
+        places = len(lines) * max(line.longest for line in lines)
+        return self.chorus is not None and 2 * places * place_bytes(self.chorus.lm) <= self.budget
 
     def _step(self) -> None:
         if self.chorus is None or not self.chorus.lines:
@@ -154,7 +174,7 @@ class _Choir:
         began, size = time.perf_counter(), len(self.chorus.lines)
         self.chorus.step()
         self.step_s += 0.3 * (time.perf_counter() - began - self.step_s)
-        for singer in [*self.singers]:
+        for singer in [each for each in self.singers if each not in self.held]:
             if size > 1:
                 singer.member.ctx.metric("batch_size", max(size, singer.member.ctx.metrics.get("batch_size", 0)))
             self._tell(singer)
@@ -172,21 +192,18 @@ class _Choir:
         """Whether the job has ended; then its texts are let go of."""
         if self.party.has(singer.member):
             return False
-        if singer in self.singers:
-            self.singers.remove(singer)
+        self.singers = [each for each in self.singers if each is not singer]
         if self.chorus is not None and singer.lines:
             self.chorus.drop(singer.lines)
         return True
 
     def _room(self) -> int:
-        """How many texts may join."""
+        """How many jobs may join."""
         if self.chorus is None:
             return 0 if self.singers else 1
-        now = len(self.chorus.lines)
-        if self.step_s > SLOWEST_S or now >= MOST_LINES:
+        if self.step_s > SLOWEST_S or self.held:
             return 0
-        each = self.chorus.bytes_each()
-        return min(MOST_LINES - now, int(_MEMORY_SHARE * _free(str(self.chorus.lm.model.device)) // max(each, 1)))
+        return max(0, MOST_LINES - len(self.chorus.lines))
 
 
 def _free(device: str) -> int:
