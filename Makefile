@@ -24,7 +24,7 @@ up: $(VENV)/.ready ## Start everything: site, workers, embedded Redis and Postgr
 	@$(BIN)/atelier up
 
 test: check browser ## Run every check and every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # The pages are tested in the system's own Chromium; root can install it where there is none.
 browser:

@@ -18,6 +18,31 @@ from tests.services import S3, Services, start_s3
 
 _OURS = ("ATELIER_", "DATABASE_URL", "REDIS_URL", "STORAGE_URL", "AWS_", "HF_", "CUDA_VISIBLE_DEVICES")
 
+#: Files that take most of a minute and more, longest first.
+_LONGEST = (
+    "tests/faults/test_faults.py",
+    "tests/web/test_browser.py",
+    "tests/kinds/test_examples.py",
+    "tests/faults/test_training_faults.py",
+    "tests/web/test_plant_browser.py",
+    "tests/test_cli_up.py",
+    "tests/web/test_training_journeys.py",
+    "tests/web/test_batch_browser.py",
+    "tests/engines/test_training_groups.py",
+    "tests/worker/test_every_kind.py",
+    "tests/web/test_schedule_browser.py",
+    "tests/faults/test_sharing_faults.py",
+    "tests/kinds/test_train_on_groups.py",
+    "tests/web/test_gallery_browser.py",
+    "tests/worker/test_groups.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files begin first, so that none is left for one process at the end."""
+    place = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:

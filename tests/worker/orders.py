@@ -117,7 +117,8 @@ FAMILIES = (*_writing(), *_reading(), *_painting(), *_sounding(), *_filming())
 _WORD = {"temperature": 1.0, "max_new_tokens": 24, "seed": 11}
 _TWICE = {
     "text": ("generate_text", {"prompt": "hello", "model": "tiny-llama", **_WORD}, (TEXT,)),
-    "image": ("generate_image", {**_PAINT, "model": "tiny-sd"}, (PNG,)),
+    # Of a guidance of its own, so that it shares its batch with no other.
+    "image": ("generate_image", {**_PAINT, "model": "tiny-sd", "guidance": 4.5}, (PNG,)),
     "audio": ("generate_speech", {"text": "hello.", "model": "tiny-vits", "seed": 11}, (WAV,)),
     "video": ("generate_video", {**_CLIP, "model": "tiny-animatediff"}, (MP4,)),
 }
