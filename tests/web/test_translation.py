@@ -48,8 +48,8 @@ NAMES = {
 
 HERE = (
     "Smollm2 Emoji emoji Digits digits Hibari hibari Realesrgan-Anime realesrgan-anime MIT hong yi my-model "
-    "minilm studio cellar attic Nowhere on off admin Probe Relay Learn Study Chant Latent-Walk latent-walk Whisper-Tiny-En "
-    "whisper-tiny-en"
+    "minilm studio cellar attic Nowhere on off admin Probe Relay Learn Study Chant Latent-Walk latent-walk "
+    "Whisper-Tiny-En whisper-tiny-en"
 )
 """Names of models, devices and foreign kinds of this installation, and what has to be typed as it is."""
 
