@@ -54,6 +54,7 @@ def test_what_was_trained_is_sampled_by_class(context: Callable[..., FakeContext
     assert models_of[0] == models_of[1]
     assert (meta["task"], meta["dataset"]) == ("unconditional-image-generation", "data-1@1")
     assert report(ctx)["steps"] == KINDS[kind]["steps"]
+    assert ctx.metrics["examples_at_once"] == SMALL["batch_size"]
     assert any(saved.role == "preview" for saved in ctx.saved)
     assert any(saved.name == "samples.png" for saved in ctx.outputs)
     assert image_of(next(saved for saved in ctx.outputs if saved.name == "samples.png")).width > 64

@@ -1,5 +1,7 @@
 """Work of `train_gan`: a dataset of pictures in, a generator out that `sample_image` samples."""
 
+from dataclasses import replace
+
 from shared.kinds.train_gan import TrainGan
 from worker.context import JobContext
 from worker.engines.networks.shapes import PictureConfig
@@ -53,4 +55,5 @@ def run(params: TrainGan, ctx: JobContext) -> None:
         promote=params.promote,
         shown={"pictures": ["samples.png"], **scores.about},
     )
-    hand_over(trained, outcome, plan, ctx)
+    # What the plan calls pieces is the whole batch here.
+    hand_over(trained, replace(outcome, at_once=params.batch_size), plan, ctx)
